@@ -1,0 +1,118 @@
+/*
+ * cache.h - answers kept on Argo CD's behalf: keys, admission, freshness,
+ * tags with generations, and two stores (LMDB and memory).
+ */
+#ifndef AE_CACHE_H
+#define AE_CACHE_H
+
+#include "base/base.h"
+
+#define AE_CACHE_TAGS_MAX 16
+
+/* ---- key.c (T9, K12) ------------------------------------------------------- */
+
+struct ae_cache_key {
+    unsigned char hash[32];   /* keyed hash over the length-prefixed fields */
+    ae_str        full;       /* the length-prefixed fields themselves */
+};
+/* Fields are joined length-prefixed, order matters.  |secret| is the store's
+ * hash key.  |full| lives in |a|. */
+int ae_cache_key_make(ae_arena *a, ae_str secret, const ae_str *fields,
+                      size_t n, struct ae_cache_key *out);
+
+/* ---- admission.c (T10, RFC 9111) -------------------------------------------- */
+
+struct ae_admit_in {
+    int    status;
+    ae_str ctype, cache_control, vary, content_encoding, set_cookie;
+    bool   has_renew;
+    int64_t content_length;
+    size_t max_object;
+};
+/* NULL if it may be stored, else the reason ("set-cookie", …) for logs. */
+const char *ae_cache_admit(const struct ae_admit_in *in);
+/* A complete body that is a gRPC error shape or not a JSON object/array. */
+const char *ae_cache_admit_body(ae_str body);
+/* Client Cache-Control: bit set. */
+enum { AE_CC_NO_CACHE = 1, AE_CC_NO_STORE = 2, AE_CC_ONLY_IF_CACHED = 4 };
+unsigned ae_cache_request_cc(ae_str cache_control);
+
+/* ---- store.h ------------------------------------------------------------------ */
+
+struct ae_entry {             /* what a look-up copies out (into the arena) */
+    int     status;
+    ae_str  ctype;
+    ae_str  project, ns, name;/* of the object, for the repeated decision */
+    ae_str  body;
+    ae_str  etag;             /* our own strong validator, may be absent */
+    int64_t stored_us;        /* wall clock */
+    int64_t fresh_until_us;   /* wall clock */
+};
+
+typedef struct ae_store ae_store;
+
+struct ae_store_ops {
+    void     (*close)(ae_store *s);
+    /* 1 hit (entry copied to |a|), 0 miss, AE_E_CORRUPT (counted: miss),
+     * AE_E_* trouble (treat as miss).  Compares the full key, checksum,
+     * freshness at |now_us|, and that the current generations of |tags| equal
+     * those stored. */
+    int      (*get)(ae_store *s, const struct ae_cache_key *k,
+                    const ae_str *tags, size_t ntags, int64_t now_us,
+                    ae_arena *a, struct ae_entry *out);
+    /* Current generations of |tags| into gen[]: taken before forwarding. */
+    int      (*generations)(ae_store *s, const ae_str *tags, size_t n,
+                            uint64_t *gen);
+    /* Move the generation of each tag (a write through us). */
+    int      (*bump)(ae_store *s, const ae_str *tags, size_t n);
+    /* Store; dropped with AE_E_STATE if a tag has moved since |gen|,
+     * AE_E_BUSY if the writer lock is taken, AE_E_FULL if it does not fit. */
+    int      (*put)(ae_store *s, const struct ae_cache_key *k,
+                    const struct ae_entry *e, const ae_str *tags, size_t ntags,
+                    const uint64_t *gen, ae_str scope);
+    /* Housekeeping once a second: expiry, eviction, reader check. */
+    void     (*tick)(ae_store *s, int64_t now_us);
+    /* Drop everything / everything under one tag.  Returns count or error. */
+    int64_t  (*purge)(ae_store *s, ae_str tag);
+    /* Walk heads: fn returns false to stop. */
+    int      (*walk)(ae_store *s, bool (*fn)(void *ctx, ae_str full_key,
+                     const struct ae_entry *head, size_t body_len), void *ctx);
+    ae_str   (*secret)(ae_store *s);    /* 32-byte hash key of this store */
+};
+
+struct ae_store_stat {
+    uint64_t entries, bytes_used, bytes_max, hits, misses, puts, drops_busy,
+             drops_stale, corrupt, evicted, wiped;
+};
+
+struct ae_store {
+    const struct ae_store_ops *ops;
+    struct ae_store_stat       stat;
+};
+
+struct ae_store_conf {
+    ae_str   path;            /* directory, 0700 */
+    uint64_t size;            /* map size, bytes */
+    uint32_t max_readers;
+    size_t   max_object;
+    const struct ae_host *host; /* log; may be NULL */
+    bool     read_only;       /* CLI: cache stat|ls */
+};
+
+/* Open after fork, once per process.  Wipes on doubt (format, LMDB version,
+ * boot id, size < last page).  AE_E_IO etc. with |err|: the caller runs
+ * proxy-only. */
+int ae_store_lmdb_open(const struct ae_store_conf *c, ae_store **out,
+                       struct ae_err *err);
+int ae_store_mem_open(const struct ae_store_conf *c, ae_store **out);
+
+/* ---- hints: application -> project, learnt from passing answers ----------------- */
+
+typedef struct ae_hints ae_hints;       /* fixed memory, per process */
+ae_hints *ae_hints_new(size_t slots);
+void      ae_hints_free(ae_hints *h);
+void      ae_hints_put(ae_hints *h, ae_str ns, ae_str name, ae_str project);
+/* Project or absent span (copied to |a|). */
+ae_str    ae_hints_get(ae_hints *h, ae_arena *a, ae_str ns, ae_str name);
+
+#endif

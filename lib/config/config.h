@@ -1,0 +1,93 @@
+/*
+ * config.h - one directive table for both servers and the CLI, and the
+ * readers of Argo CD's own inputs.  The only folder that reads files.
+ */
+#ifndef AE_CONFIG_H
+#define AE_CONFIG_H
+
+#include "base/base.h"
+#include "base/inputs.h"
+
+enum ae_mode { AE_MODE_UNSET = -1, AE_MODE_OFF = 0, AE_MODE_SHADOW,
+               AE_MODE_ENFORCE };
+enum ae_grpc_mode { AE_GRPC_PASS, AE_GRPC_DECIDE, AE_GRPC_OFF };
+enum ae_tri { AE_AUTO, AE_COMPLETE, AE_PARTIAL };
+enum ae_unknown_mode { AE_UNK_DENY, AE_UNK_FORWARD };
+
+/* Process-wide settings. */
+struct ae_conf {
+    ae_str   inputs;            /* directory of section 5; absent = none */
+    ae_str   cache_path; uint64_t cache_size;   /* absent = no cache */
+    ae_str   zone_name;  uint64_t zone_size;
+    ae_str   ns;                /* control namespace, "argocd" */
+    const ae_str *app_ns; size_t napp_ns;
+    enum ae_tri projects;
+    ae_str   root_path;
+    ae_str   upstream_version;
+    ae_str   dex_server;
+    uint32_t workers;           /* for LMDB reader slots; shells fill it */
+};
+
+/* Per-location settings.  Negative / UNSET until merged. */
+struct ae_loc {
+    enum ae_mode mode;
+    int      grpc;              /* enum ae_grpc_mode, -1 unset */
+    int      unknown_api;       /* enum ae_unknown_mode, -1 unset */
+    int      cache;             /* 0/1, -1 unset */
+    int      lookup;            /* 0/1, -1 unset */
+    int      status_header;     /* Cache-Status to clients: 0/1, -1 unset */
+    int64_t  ttl_applications_ms, ttl_objects_ms, ttl_settings_ms; /* -1 */
+    int64_t  quarantine_ms;     /* after a write, -1 */
+    int64_t  max_object;        /* bytes, -1 */
+    int64_t  max_body;          /* request body read for a decision, -1 */
+    int64_t  lease_ms;          /* -1 */
+};
+
+/* The directive table.  Names are nginx form without the prefix ("inputs",
+ * "cache", ...; "" is argo_edge itself); httpd derives CamelCase. */
+enum ae_dir_ctx { AE_CTX_MAIN = 1, AE_CTX_LOC = 2 };
+struct ae_directive {
+    const char *name;           /* nginx: "argo_edge_inputs" */
+    const char *httpd;          /* "ArgoEdgeInputs" */
+    unsigned    ctx;            /* AE_CTX_* */
+    int         min_args, max_args; /* max -1 = any */
+    const char *syntax, *def, *help;
+    /* Apply.  Error text in |err|. |a| keeps copies. */
+    int (*set)(ae_arena *a, struct ae_conf *c, struct ae_loc *l,
+               const ae_str *args, size_t n, struct ae_err *err);
+};
+size_t                     ae_directive_count(void);
+const struct ae_directive *ae_directive_at(size_t i);
+
+void ae_conf_init(struct ae_conf *c);
+void ae_loc_init(struct ae_loc *l);                     /* all unset */
+void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent);
+void ae_loc_defaults(struct ae_loc *l);                 /* fill what is unset */
+
+/* ---- inputs (mounted layout and manifests) ------------------------------------ */
+
+typedef struct ae_inputs_src ae_inputs_src; /* remembers stat() of what was
+                                               read, for polling */
+/* Read everything below |dir|.  |out| and its texts live in |heap| (freed by
+ * the caller with ae_heap_free).  Bad input: AE_E_*, |err| names file, line
+ * and remedy. */
+int  ae_inputs_load(ae_str dir, const struct ae_conf *c, ae_heap *heap,
+                    struct ae_inputs *out, ae_inputs_src **src,
+                    struct ae_err *err);
+/* Has anything changed on disk since?  stat() only.  1 yes, 0 no. */
+int  ae_inputs_changed(ae_inputs_src *src);
+void ae_inputs_src_free(ae_inputs_src *src);
+
+/* One AppProject from JSON (vectors, manifests). */
+int  ae_project_from_json(ae_arena *a, const json_t *o, struct ae_project *out,
+                          struct ae_err *err);
+/* The scopes YAML ("[groups, email]"); AE_E_SYNTAX if it does not parse. */
+int  ae_scopes_parse(ae_arena *a, ae_str yaml, const ae_str **out, size_t *n,
+                     bool *set, struct ae_err *err);
+/* YAML or JSON text to a JSON value (libyaml), positions in |err|. */
+json_t *ae_yaml_to_json(ae_str text, ae_str file, struct ae_err *err);
+/* Whole file; at most |max| bytes.  NUL added past the end. */
+int  ae_file_read(ae_arena *a, const char *path, size_t max, ae_str *out,
+                  struct ae_err *err);
+
+#endif

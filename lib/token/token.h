@@ -1,0 +1,139 @@
+/*
+ * token.h - who is calling: credential choice, the strict gate, verification
+ * of argocd-signed tokens, account and project-token rules, seen tokens.
+ */
+#ifndef AE_TOKEN_H
+#define AE_TOKEN_H
+
+#include "base/base.h"
+#include "base/inputs.h"
+
+#define AE_TOKEN_MAX (16 * 1024)   /* bytes; T17 */
+#define AE_GROUPS_MAX 1000
+
+/* ---- pick.c: one credential (T4, semantics-api section 2) ----------------- */
+
+enum ae_cred_source { AE_CRED_NONE = 0, AE_CRED_BEARER, AE_CRED_COOKIE };
+enum ae_pick_result {
+    AE_PICK_REFUSE = 0,  /* malformed / duplicate: status + reason */
+    AE_PICK_OK,          /* cred filled (source may be NONE) */
+};
+
+struct ae_cred {
+    enum ae_cred_source source;
+    ae_str token;              /* joined chunks live in the arena */
+    bool   foreign_auth;       /* Authorization of another scheme: passed on */
+    bool   strip_auth;         /* remove Authorization upstream */
+    bool   strip_cookie;       /* remove argocd.token cookies upstream */
+    ae_str cookie_rest;        /* Cookie value without argocd.token*, absent
+                                  if nothing is left */
+    int    status;             /* REFUSE: 400, 401, 431 or 500 */
+    int    code;               /* REFUSE: gRPC code */
+    ae_str reason;             /* REFUSE: message text */
+};
+
+enum ae_pick_result ae_token_pick(ae_arena *a, ae_str authorization,
+                                  bool auth_dup, const ae_str *cookies,
+                                  size_t ncookies, struct ae_cred *out);
+
+/* ---- keys.c, verify.h: pinned keys ------------------------------------------ */
+
+enum ae_alg { AE_ALG_NONE = 0, AE_HS256, AE_HS384, AE_HS512, AE_RS256,
+              AE_RS384, AE_RS512, AE_PS256, AE_PS384, AE_PS512, AE_ES256,
+              AE_ES384, AE_ES512, AE_EDDSA };
+
+typedef struct ae_key ae_key;         /* parsed once, immutable */
+int  ae_key_hmac(ae_str secret, ae_key **out, struct ae_err *err);
+int  ae_key_pem(ae_str pem, enum ae_alg alg, ae_key **out,
+                struct ae_err *err);  /* public key; type must fit |alg| */
+void ae_key_free(ae_key *k);
+
+enum ae_sig { AE_SIG_BAD = 0, AE_SIG_OK, AE_SIG_NO_VERDICT };
+/* Verify |sig| over |input| ("header.payload").  evp is the default; libjwt
+ * is the second opinion, given the whole token.  */
+enum ae_sig ae_verify_evp(const ae_key *k, enum ae_alg alg, ae_str input,
+                          ae_str sig);
+enum ae_sig ae_verify_libjwt(const ae_key *k, enum ae_alg alg, ae_str token);
+
+/* ---- identity ----------------------------------------------------------------- */
+
+enum ae_token_kind { AE_KIND_NONE = 0, AE_KIND_ANONYMOUS, AE_KIND_LOGIN,
+                     AE_KIND_APIKEY, AE_KIND_PROJECT, AE_KIND_OIDC };
+const char *ae_token_kind_name(enum ae_token_kind k);
+
+/* Refcounted, immutable once published (single-threaded refcount is fine
+ * under nginx; uses C11 atomics for httpd). */
+struct ae_identity {
+    enum ae_token_kind kind;
+    bool     confirmed;    /* account / project rules were checked (else only
+                              verified: never enough for a cached answer) */
+    ae_str   user;         /* RBAC's subject id (T1; account cut at ':') */
+    ae_str   issuer;       /* "argocd" or the OIDC issuer */
+    ae_str   jti;
+    bool     has_iat;  int64_t iat;      /* unix seconds */
+    bool     has_exp;  int64_t exp;      /* 0 / absent = never */
+    bool     has_nbf;  int64_t nbf;
+    json_t  *claims;       /* owned; NULL for anonymous */
+    unsigned char digest[32]; /* SHA-256 of the canonical token form */
+    unsigned char id_hash[32];/* of issuer, user id, kind: cache scope part
+                                 (scope values are added by edge) */
+    void    *attached;     /* edge: the principal made for this identity */
+    void   (*attached_free)(void *);
+    uint64_t attached_gen; /* edge: snapshot generation of |attached| */
+    _Atomic uint32_t refs;
+};
+void ae_identity_ref(struct ae_identity *i);
+void ae_identity_unref(struct ae_identity *i);
+
+/* ---- token.c: the verdict -------------------------------------------------------- */
+
+enum ae_token_verdict { AE_TOKEN_REFUSED = 0, AE_TOKEN_OK, AE_TOKEN_UNKNOWN };
+
+struct ae_token_result {
+    enum ae_token_verdict verdict;
+    struct ae_identity   *identity;  /* OK: one reference for the caller */
+    ae_str                reason;    /* REFUSED: the text after "invalid
+                                        session: " exactly as Argo CD says it;
+                                        UNKNOWN: why, for logs */
+    bool                  stricter;  /* refused by our closed list, not by
+                                        Argo CD's rules */
+    bool                  too_big;   /* 431 instead of 401 */
+};
+
+typedef struct ae_tokens ae_tokens;  /* immutable rule set of one snapshot */
+/* |in| is borrowed for the object's life.  Parses keys once. */
+int  ae_tokens_new(const struct ae_inputs *in, ae_str ns, ae_tokens **out,
+                   struct ae_err *err);
+void ae_tokens_free(ae_tokens *t);
+uint64_t ae_tokens_generation(const ae_tokens *t); /* content hash of keys,
+                                accounts, project tokens */
+
+/* Gate, signature, claims, account/project rules; |now| unix seconds.
+ * |a| holds reason texts. */
+void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
+                    int64_t now, struct ae_token_result *out);
+/* Anonymous identity (a process-wide constant per ae_tokens). */
+struct ae_identity *ae_token_anonymous(const ae_tokens *t); /* borrowed */
+
+/* Decode without verifying, for `token inspect`: header and payload JSON
+ * (caller decrefs), or AE_E_SYNTAX with |err|. */
+int ae_token_decode(ae_arena *a, ae_str token, json_t **header,
+                    json_t **payload, struct ae_err *err);
+/* Mint an HS256 token through libjwt (CLI, demo, tests). */
+int ae_token_mint(ae_arena *a, ae_str secret, const json_t *claims,
+                  ae_str *out, struct ae_err *err);
+
+/* ---- seen.c: verified tokens are remembered per process --------------------------- */
+
+typedef struct ae_seen ae_seen;      /* fixed memory, open addressing */
+ae_seen *ae_seen_new(size_t slots, uint64_t seed);
+void     ae_seen_free(ae_seen *s);
+/* Look up token bytes (seeded XXH3 + full compare).  A hit needs the same
+ * generation, exp > now, nbf <= now.  Borrowed: valid until the next put. */
+struct ae_identity *ae_seen_get(ae_seen *s, ae_str token, uint64_t gen,
+                                int64_t now);
+void ae_seen_put(ae_seen *s, ae_str token, uint64_t gen,
+                 struct ae_identity *i);  /* takes its own reference */
+void ae_seen_drop_all(ae_seen *s);
+
+#endif
