@@ -17,7 +17,8 @@ struct ae_csv_line {
     uint32_t line;       /* 1-based in the text */
 };
 
-/* Reads the next meaningful line of *rest (advances it; *line counts).
+/* Reads the next meaningful line of *rest (advances it; *line counts and
+ * starts at 0).  nfield counts every field, field[] holds the first six.
  * Returns 1 with |out| filled, 0 at the end, or AE_E_SYNTAX with |err| whose
  * text is Argo CD's own ("invalid RBAC policy: ..." | "error parsing policy
  * line ...") and line/column of the fault.  Fields may be copied to |a|. */
