@@ -1,0 +1,103 @@
+/* lint.c - what is wrong with this policy? */
+#include "cli.h"
+
+#include <stdio.h>
+
+struct found { struct cli *c; json_t *list; int errors, warnings; };
+
+static const char *level(enum ae_lint_level l)
+{
+    return l == AE_LINT_ERROR ? "error" : l == AE_LINT_WARN ? "warning"
+                                                            : "note";
+}
+
+static void one(void *ctx, const struct ae_lint *l)
+{
+    struct found *f = ctx;
+
+    f->errors += l->level == AE_LINT_ERROR;
+    f->warnings += l->level == AE_LINT_WARN;
+    if (f->c->json) {
+        json_array_append_new(f->list, json_pack(
+            "{s:s, s:s, s:o, s:i, s:i, s:o}", "level", level(l->level), "id",
+            l->id, "file", cli_jstr(l->file), "line", (int)l->line, "column",
+            (int)l->column, "text", cli_jstr(l->text)));
+        return;
+    }
+    if (l->file.n)
+        printf("%.*s:", (int)l->file.n, l->file.p);
+    if (l->line)
+        printf("%u:", l->line);
+    if (l->column)
+        printf("%u:", l->column);
+    printf("%s%s: %.*s [%s]\n", l->file.n ? " " : "", level(l->level),
+           (int)l->text.n, l->text.p, l->id);
+}
+
+static void warn_inputs(struct found *f, const struct ae_inputs *in)
+{
+    for (size_t i = 0; i < in->nwarnings; i++) {
+        const struct ae_text *w = &in->warnings[i];
+        struct ae_lint        l = { .level = AE_LINT_WARN, .id = "inputs",
+                                    .file = w->file, .line = w->line,
+                                    .text = w->text };
+
+        one(f, &l);
+    }
+}
+
+static int finish(struct found *f, int rc)
+{
+    if (f->c->json)
+        cli_json(f->list);
+    else if (!f->errors && !f->warnings && !rc)
+        puts("no problems found");
+    if (rc)
+        return rc;
+    return f->errors ? EXIT_NO : EXIT_YES;
+}
+
+static int run(struct cli *c)
+{
+    struct found        f = { c, c->json ? json_array() : NULL, 0, 0 };
+    struct ae_policy_in pi = { .builtin = true };
+    struct ae_inputs    in;
+    struct ae_rbac_in   rbac;
+    struct ae_conf      conf;
+    ae_policy          *p = NULL;
+    int                 rc;
+
+    if (c->narg)
+        c->inputs = c->arg[0];
+    rc = cli_inputs(c, &in);
+    if (rc) {
+        json_decref(f.list);
+        return rc;
+    }
+    warn_inputs(&f, &in);
+    cli_conf(c, &conf);
+    rbac = in.rbac;
+    pi.rbac = &rbac;
+    pi.projects = in.projects;
+    pi.nprojects = in.nprojects;
+    pi.ns = conf.ns;
+    ae_policy_lint(&pi, one, &f);
+    /* a policy that does not load is bad input, whatever lint said of it */
+    rc = cli_policy(c, &in, &rbac, &p);
+    ae_policy_free(p);
+    return finish(&f, rc);
+}
+
+const struct command cmd_lint = {
+    .name = "lint",
+    .args = "[DIR]",
+    .brief = "find the classic mistakes of a policy",
+    .help =
+"Reads Argo CD's configuration and says what will not do what it looks like:\n"
+"rules that can never match, roles nobody has, groups whose rules are ignored,\n"
+"effects that mean nothing, lines that lock everybody out.  Each finding names\n"
+"file, line and column, and what to do.  Exit code 1 if there are errors.\n\n"
+"  argo-edge lint /etc/argo-edge\n",
+    .options = "inputs namespace projects json",
+    .min_arg = 0, .max_arg = 1, .run = run,
+};
