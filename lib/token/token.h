@@ -98,6 +98,10 @@ struct ae_token_result {
     bool                  stricter;  /* refused by our closed list, not by
                                         Argo CD's rules */
     bool                  too_big;   /* 431 instead of 401 */
+    bool                  no_project; /* REFUSED only because the inputs do
+                                        not hold the project: unknown, if
+                                        the inputs are partial (design.md
+                                        section 6, argo_edge_projects) */
 };
 
 typedef struct ae_tokens ae_tokens;  /* immutable rule set of one snapshot */

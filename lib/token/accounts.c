@@ -1,0 +1,168 @@
+/*
+ * accounts.c - what Argo CD checks after the signature: local accounts
+ * (argocd-cm, argocd-secret) and the tokens of project roles (T8).
+ */
+#include "token/internal.h"
+
+static enum ae_rule refuse(struct ae_who *out, ae_str reason)
+{
+    out->reason = reason;      /* absent: no memory for the text */
+    return reason.p ? AE_RULE_REFUSED : AE_RULE_UNSURE;
+}
+
+/* proj:<project>:<role>, exactly three parts (T3). */
+static bool project_subject(ae_str s, ae_str *project, ae_str *role)
+{
+    ae_str rest;
+
+    if (!ae_starts(s, AE_STR("proj:")))
+        return false;
+    rest = ae_cut(ae_sub(s, 5, s.n), ':', project);
+    *role = rest;
+    return rest.p && ae_find(rest, ':') == rest.n;
+}
+
+static const struct ae_project *find_project(const ae_tokens *t, ae_str name)
+{
+    for (size_t i = 0; i < t->in->nprojects; i++) {
+        const struct ae_project *p = &t->in->projects[i];
+
+        if (ae_eq(p->name, name) && (!p->ns.p || ae_eq(p->ns, t->ns)))
+            return p;
+    }
+    return NULL;
+}
+
+/* First by id, if there is one, then by iat, if it is not -1 (T8). */
+static bool role_has_token(const struct ae_project *p, ae_str role,
+                           int64_t iat, ae_str id)
+{
+    for (size_t i = 0; i < p->ntokens; i++) {
+        const struct ae_role_tokens *r = &p->tokens[i];
+
+        if (!ae_eq(r->role, role))
+            continue;
+        for (size_t j = 0; j < r->n; j++)
+            if ((id.n && ae_eq(r->items[j].id, id))
+                || (iat != -1 && r->items[j].iat == iat))
+                return true;
+    }
+    return false;
+}
+
+static enum ae_rule check_project(const ae_tokens *t, ae_arena *a,
+                                  ae_str name, ae_str role, ae_str jti,
+                                  int64_t iat, struct ae_who *out)
+{
+    const struct ae_project *p;
+    ae_buf                   b;
+
+    out->kind = AE_KIND_PROJECT;
+    if (!t->in->have_projects)
+        return AE_RULE_OK;           /* verified, not confirmed */
+    p = find_project(t, name);
+    if (!p) {
+        out->no_project = true;
+        ae_buf_init(&b, a, 0);
+        ae_buf_puts(&b, "appproject.argoproj.io ");
+        if (!ae_token_put_quoted(&b, name))
+            return AE_RULE_UNSURE;
+        ae_buf_puts(&b, " not found");
+        return refuse(out, b.bad ? ae_s(NULL, 0) : ae_buf_str(&b));
+    }
+    if (role_has_token(p, role, iat, jti)) {
+        out->confirmed = true;
+        return AE_RULE_OK;
+    }
+    ae_buf_init(&b, a, 0);
+    ae_buf_puts(&b, "JWT token for role '");
+    ae_buf_put(&b, role);
+    ae_buf_printf(&b, "' issued at '%lld' does not exist in project '",
+                  (long long)iat);
+    ae_buf_put(&b, p->name);
+    ae_buf_putc(&b, '\'');
+    return refuse(out, b.bad ? ae_s(NULL, 0) : ae_buf_str(&b));
+}
+
+static const struct ae_account *find_account(const ae_tokens *t, ae_str name)
+{
+    for (size_t i = 0; i < t->in->naccounts; i++)
+        if (ae_eq(t->in->accounts[i].name, name))
+            return &t->in->accounts[i];
+    return NULL;
+}
+
+static bool account_has_token(const struct ae_account *c, ae_str id)
+{
+    for (size_t i = 0; i < c->ntokens; i++)
+        if (ae_eq(c->tokens[i].id, id))
+            return true;
+    return false;
+}
+
+/* "<before><name><after>", with the bytes of the name as they are: ae_fmt
+ * would stop at a NUL. */
+static enum ae_rule refuse3(ae_arena *a, struct ae_who *out,
+                            const char *before, ae_str name,
+                            const char *after, ae_str last)
+{
+    ae_buf b;
+
+    ae_buf_init(&b, a, 0);
+    ae_buf_puts(&b, before);
+    ae_buf_put(&b, name);
+    ae_buf_puts(&b, after);
+    ae_buf_put(&b, last);
+    return refuse(out, b.bad ? ae_s(NULL, 0) : ae_buf_str(&b));
+}
+
+/* What argocd-secret knows: the token list and the password's age. */
+static enum ae_rule check_secret(const ae_tokens *t, ae_arena *a,
+                                 const struct ae_account *c, ae_str jti,
+                                 int64_t iat, struct ae_who *out)
+{
+    if (!jti.n)
+        return refuse(out, AE_STR("token does not have a unique identifier "
+                                  "(jti claim) and cannot be validated"));
+    if (!t->in->have_secret)
+        return AE_RULE_OK;
+    if (out->kind == AE_KIND_APIKEY && !account_has_token(c, jti))
+        return refuse3(a, out, "account ", c->name,
+                       " does not have token with id ", jti);
+    if (c->has_mtime && ae_time_before(iat, c->mtime))
+        return refuse(out, AE_STR("account password has changed since token "
+                                  "issued"));
+    out->confirmed = true;
+    return AE_RULE_OK;
+}
+
+enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,
+                              ae_str jti, int64_t iat, struct ae_who *out)
+{
+    const struct ae_account *c;
+    ae_str                   project, role, rest, cap;
+    bool                     login, has;
+
+    memset(out, 0, sizeof(*out));
+    if (project_subject(subject, &project, &role))
+        return check_project(t, a, project, role, jti, iat, out);
+    rest = ae_cut(subject, ':', &out->account);
+    ae_cut(rest, ':', &cap);
+    login = ae_eq_lit(cap, "login");
+    out->kind = login ? AE_KIND_LOGIN : AE_KIND_APIKEY;
+    if (!t->in->have_accounts)
+        return AE_RULE_OK;           /* verified, not confirmed */
+    c = find_account(t, out->account);
+    if (!c)
+        return refuse3(a, out, "rpc error: code = NotFound desc = account '",
+                       out->account, "' does not exist", ae_s(NULL, 0));
+    if (!c->enabled)
+        return refuse3(a, out, "account ", c->name, " is disabled",
+                       ae_s(NULL, 0));
+    has = login ? c->cap_login : c->cap_apikey;
+    if (!has)
+        return refuse3(a, out, "account ", c->name, " does not have '",
+                       login ? AE_STR("login' capability")
+                             : AE_STR("apiKey' capability"));
+    return check_secret(t, a, c, jti, iat, out);
+}

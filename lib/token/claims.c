@@ -1,0 +1,109 @@
+/*
+ * claims.c - exp, nbf and iat as golang-jwt v5 and Argo CD's jwtutil read
+ * them: numbers only, no leeway, fractions dropped.
+ */
+#include "token/internal.h"
+
+/* Seconds from year 1, where Go's time.Time counts from.  The sum wraps, so
+ * that an exp near 2^63 lies in the past (tokens.json, payload-exp-int64). */
+#define YEAR_ONE UINT64_C(62135596800)
+
+static int64_t internal(int64_t unix_seconds)
+{
+    return (int64_t)((uint64_t)unix_seconds + YEAR_ONE);
+}
+
+bool ae_time_before(int64_t a, int64_t b)
+{
+    return internal(a) < internal(b);
+}
+
+/* int64(f) as amd64 does it: what does not fit is the smallest number. */
+static int64_t to_i64(double f)
+{
+    if (f >= -9223372036854775808.0 && f < 9223372036854775808.0)
+        return (int64_t)f;
+    return INT64_MIN;
+}
+
+/* newNumericDateFromSeconds: whole seconds, rounded down. */
+static int64_t numeric_date(double f)
+{
+    int64_t sec = to_i64(f);
+    double  whole = f >= -9007199254740992.0 && f <= 9007199254740992.0
+                  ? (double)sec : f;
+    int64_t nsec = (int64_t)((f - whole) * 1e9);
+
+    return nsec < 0 ? (int64_t)((uint64_t)sec - 1) : sec;
+}
+
+/* A claim that is absent or the number 0 is no date.  False: wrong type. */
+static bool read_date(const json_t *claims, const char *key, bool *has,
+                      int64_t *out)
+{
+    const json_t *v = json_object_get(claims, key);
+
+    *has = false;
+    *out = 0;
+    if (!v)
+        return true;
+    if (!json_is_number(v))
+        return false;
+    if (json_number_value(v) != 0) {
+        *has = true;
+        *out = numeric_date(json_number_value(v));
+    }
+    return true;
+}
+
+/* The validator collects its complaints: exp first, then nbf. */
+static void complain(ae_buf *b, const char *text)
+{
+    ae_buf_puts(b, b->n ? ", " : "token has invalid claims: ");
+    ae_buf_puts(b, text);
+}
+
+static bool read_iat(ae_arena *a, const json_t *claims, int64_t *iat,
+                     ae_str *reason)
+{
+    const json_t *v = json_object_get(claims, "iat");
+    ae_buf        b;
+
+    if (json_is_number(v)) {
+        *iat = to_i64(json_number_value(v));
+        return true;
+    }
+    if (!v) {
+        *reason = AE_STR("token does not have iat claim");
+        return false;
+    }
+    ae_buf_init(&b, a, 0);
+    ae_buf_puts(&b, "iat '");
+    ae_token_put_value(&b, v);
+    ae_buf_puts(&b, "' is not a number");
+    *reason = b.bad ? ae_s(NULL, 0) : ae_buf_str(&b);
+    return false;
+}
+
+bool ae_claims_times(ae_arena *a, const json_t *claims, int64_t now,
+                     struct ae_times *out, ae_str *reason)
+{
+    ae_buf b;
+
+    memset(out, 0, sizeof(*out));
+    *reason = ae_s(NULL, 0);
+    ae_buf_init(&b, a, 0);
+    if (!read_date(claims, "exp", &out->has_exp, &out->exp))
+        complain(&b, "invalid type for claim: exp is invalid");
+    else if (out->has_exp && !ae_time_before(now, out->exp))
+        complain(&b, "token is expired");
+    if (!read_date(claims, "nbf", &out->has_nbf, &out->nbf))
+        complain(&b, "invalid type for claim: nbf is invalid");
+    else if (out->has_nbf && ae_time_before(now, out->nbf))
+        complain(&b, "token is not valid yet");
+    if (b.n || b.bad) {
+        *reason = b.bad ? ae_s(NULL, 0) : ae_buf_str(&b);
+        return false;
+    }
+    return read_iat(a, claims, &out->iat, reason);
+}
