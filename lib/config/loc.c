@@ -1,0 +1,64 @@
+/*
+ * loc.c - settings before and after merging.  The defaults are those of a
+ * stock installation (design.md 4.5 and 6); switched on is nothing by itself.
+ */
+#include "config/config.h"
+
+void ae_conf_init(struct ae_conf *c)
+{
+    memset(c, 0, sizeof(*c));
+    c->ns = AE_STR("argocd");
+    c->projects = AE_AUTO;
+}
+
+void ae_loc_init(struct ae_loc *l)
+{
+    memset(l, 0, sizeof(*l));
+    l->mode = AE_MODE_UNSET;
+    l->grpc = l->unknown_api = l->cache = l->lookup = l->status_header = -1;
+    l->ttl_applications_ms = l->ttl_objects_ms = l->ttl_settings_ms = -1;
+    l->quarantine_ms = l->max_object = l->max_body = l->lease_ms = -1;
+}
+
+static void inherit(int *child, int parent)
+{
+    if (*child < 0)
+        *child = parent;
+}
+
+static void inherit64(int64_t *child, int64_t parent)
+{
+    if (*child < 0)
+        *child = parent;
+}
+
+void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
+{
+    if (child->mode == AE_MODE_UNSET)
+        child->mode = parent->mode;
+    inherit(&child->grpc, parent->grpc);
+    inherit(&child->unknown_api, parent->unknown_api);
+    inherit(&child->cache, parent->cache);
+    inherit(&child->lookup, parent->lookup);
+    inherit(&child->status_header, parent->status_header);
+    inherit64(&child->ttl_applications_ms, parent->ttl_applications_ms);
+    inherit64(&child->ttl_objects_ms, parent->ttl_objects_ms);
+    inherit64(&child->ttl_settings_ms, parent->ttl_settings_ms);
+    inherit64(&child->quarantine_ms, parent->quarantine_ms);
+    inherit64(&child->max_object, parent->max_object);
+    inherit64(&child->max_body, parent->max_body);
+    inherit64(&child->lease_ms, parent->lease_ms);
+}
+
+void ae_loc_defaults(struct ae_loc *l)
+{
+    static const struct ae_loc def = {
+        .mode = AE_MODE_OFF, .grpc = AE_GRPC_PASS, .unknown_api = AE_UNK_DENY,
+        .cache = 1, .lookup = 0, .status_header = 0,
+        .ttl_applications_ms = 5000, .ttl_objects_ms = 30000,
+        .ttl_settings_ms = 60000, .quarantine_ms = 5000,
+        .max_object = 256LL << 20, .max_body = 1 << 20, .lease_ms = 30000,
+    };
+
+    ae_loc_merge(l, &def);
+}
