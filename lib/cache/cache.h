@@ -8,6 +8,7 @@
 #include "base/base.h"
 
 #define AE_CACHE_TAGS_MAX 16
+#define AE_CACHE_KEY_MAX  8192    /* bytes of a full key (T17) */
 
 /* ---- key.c (T9, K12) ------------------------------------------------------- */
 
@@ -16,7 +17,8 @@ struct ae_cache_key {
     ae_str        full;       /* the length-prefixed fields themselves */
 };
 /* Fields are joined length-prefixed, order matters.  |secret| is the store's
- * hash key.  |full| lives in |a|. */
+ * hash key.  |full| lives in |a|.  An absent field differs from an empty one.
+ * AE_E_NOMEM; AE_E_TOOBIG beyond AE_CACHE_KEY_MAX (do not cache). */
 int ae_cache_key_make(ae_arena *a, ae_str secret, const ae_str *fields,
                       size_t n, struct ae_cache_key *out);
 
@@ -36,6 +38,10 @@ const char *ae_cache_admit_body(ae_str body);
 /* Client Cache-Control: bit set. */
 enum { AE_CC_NO_CACHE = 1, AE_CC_NO_STORE = 2, AE_CC_ONLY_IF_CACHED = 4 };
 unsigned ae_cache_request_cc(ae_str cache_control);
+/* Seconds of freshness that the upstream grants (s-maxage before max-age, the
+ * strictest of duplicates, 0 if invalid); -1 if it says nothing.  A lifetime
+ * of ours must not exceed it (RFC 9111 section 4.2). */
+int64_t ae_cache_max_age(ae_str cache_control);
 
 /* ---- store.h ------------------------------------------------------------------ */
 

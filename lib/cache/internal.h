@@ -1,0 +1,50 @@
+/*
+ * internal.h - what the two stores share: generations, freshness, shares.
+ */
+#ifndef AE_CACHE_INTERNAL_H
+#define AE_CACHE_INTERNAL_H
+
+#include "cache/cache.h"
+
+#include <stdatomic.h>
+
+/* ---- tags.c -------------------------------------------------------------- */
+
+/*
+ * Generations are an array of 64-bit counters; a tag's hash picks one.  Two
+ * tags that share a counter cost extra misses, never a stale hit, so there
+ * is nothing to lock, to allocate or to lose: a bump is one atomic add.
+ */
+struct ae_gens {
+    _Atomic uint64_t *slot;
+    size_t            n;    /* a power of two */
+    uint64_t          seed; /* clients choose tag names: unpredictable */
+};
+
+/* A tag as an entry keeps it. */
+struct ae_tag_gen {
+    uint64_t hash, gen;
+};
+
+uint64_t ae_tag_hash(const struct ae_gens *g, ae_str tag);
+/* The generation in force; |era| (of the data file) is folded in, so that a
+ * purge of everything also drops the stores in flight. */
+uint64_t ae_tag_now(const struct ae_gens *g, uint64_t era, uint64_t hash);
+void     ae_tag_bump(const struct ae_gens *g, uint64_t hash);
+/* Every stored tag unmoved, and every one of |tags| among the stored. */
+bool     ae_tags_current(const struct ae_gens *g, uint64_t era,
+                         const struct ae_tag_gen *stored, size_t nstored,
+                         const ae_str *tags, size_t ntags);
+
+/* ---- both stores --------------------------------------------------------- */
+
+/* Wall clock now, microseconds. */
+int64_t  ae_cache_wall_us(const struct ae_host *h);
+/* Not expired, and not from the future by more than a second (F20). */
+bool     ae_cache_fresh(int64_t stored_us, int64_t fresh_until_us,
+                        int64_t now_us);
+/* What one identity may hold (R23, F30): an eighth of the store, at least
+ * 8 MiB. */
+uint64_t ae_cache_share(uint64_t size);
+
+#endif
