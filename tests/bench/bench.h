@@ -1,0 +1,13 @@
+/* bench.h - the benchmarks behind build/tests/bench. */
+#ifndef AE_BENCH_H
+#define AE_BENCH_H
+
+typedef void (*bench_emit)(const char *name, double value, const char *unit);
+
+void bench_policy(int quick, bench_emit emit);
+void bench_token(int quick, bench_emit emit);
+void bench_store(int quick, bench_emit emit);
+/* Returns -1 (and says why on stderr) when nginx or wrk is missing. */
+int  bench_http(int quick, bench_emit emit);
+
+#endif
