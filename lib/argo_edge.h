@@ -146,6 +146,7 @@ enum ae_hdr {
     AE_H_CACHE_CONTROL, AE_H_CONNECTION, AE_H_UPGRADE, AE_H_HOST,
     AE_H_ORIGIN, AE_H_SEC_FETCH_SITE, AE_H_IF_NONE_MATCH, AE_H_USER_AGENT,
     AE_H_ARGOCD_APP, AE_H_ARGOCD_PROJECT, AE_H_TRANSFER_ENCODING,
+    AE_H_TOKEN, /* gRPC metadata "token"; REST never reads it */
     AE_H__N
 };
 
@@ -154,7 +155,9 @@ const char *ae_hdr_name(enum ae_hdr h);
 /* The enum of a field name (any case), or -1. */
 int ae_hdr_lookup(ae_str name);
 
-/* One request, filled by the shell with borrowed bytes (no copies). */
+/* One request, filled by the shell with borrowed bytes (no copies).  A header
+ * that came more than once: hdr[] holds the first, hdr_dup says so.  Absent is
+ * {NULL, 0}; present and empty has a non-NULL p. */
 struct ae_req {
     uint32_t      size;      /* sizeof(struct ae_req) */
     ae_str        method;    /* as received */
@@ -186,7 +189,9 @@ enum ae_act_kind {
 struct ae_field { ae_str name, value; };
 
 enum { /* act.forward.flags */
-    AE_FWD_FEED = 1,    /* feed the response: ae_txn_response/part/end */
+    AE_FWD_FEED = 1,    /* call ae_txn_response() with the header; the body is
+                           wanted only if edit.feed then says so.  Set on every
+                           forward except in mode off */
     AE_FWD_STREAM = 2,  /* a stream: switch buffering off, no time-out */
     AE_FWD_UPGRADE = 4  /* keep Upgrade/Connection (authorised /terminal) */
 };
@@ -242,7 +247,8 @@ int ae_txn_fetched(ae_txn *t, uint32_t id, int status, ae_str ctype,
 void ae_txn_end(ae_txn *t);
 
 /* True if request header |name| must not reach the upstream (T4).  Ask for
- * every header of the request when forwarding. */
+ * every header of the request when forwarding, then apply forward.set: a name
+ * may be both stripped and set (Cookie without its token). */
 bool ae_txn_strip_request(const ae_txn *t, ae_str name);
 
 /* ------------------------------------------------ the upstream's answer */
@@ -267,7 +273,9 @@ int  ae_txn_response(ae_txn *t, const struct ae_resp *r,
                      struct ae_resp_edit *edit);
 /* True if response header |name| must not reach the client. */
 bool ae_txn_strip_response(const ae_txn *t, ae_str name);
-/* A piece of the (identity-coded) body; copied.  AE_E_TOOBIG: stop feeding. */
+/* A piece of the (identity-coded) body; copied.  AE_E_TOOBIG: stop feeding
+ * (ae_txn_resp_end() is still due).  The store gets the answer in
+ * ae_txn_resp_end(): call it before ae_txn_end(). */
 int  ae_txn_resp_part(ae_txn *t, ae_str part);
 /* The body ended.  |complete|: declared length reached or last chunk seen. */
 void ae_txn_resp_end(ae_txn *t, bool complete);

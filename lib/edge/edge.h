@@ -1,0 +1,275 @@
+/*
+ * edge.h - private to lib/edge: the transaction, the engine, the snapshot and
+ * the steps between them.  Everything that speaks for Argo CD meets here.
+ */
+#ifndef AE_EDGE_H
+#define AE_EDGE_H
+
+#include "base/base.h"
+#include "base/inputs.h"
+#include "cache/cache.h"
+#include "config/config.h"
+#include "policy/policy.h"
+#include "route/route.h"
+#include "token/token.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define AE_STEPS_MAX 32         /* a transaction takes fewer: a guard */
+#define AE_SCRATCH 4096         /* first block of a transaction's arena */
+#define AE_LEASE_SLOTS 4096     /* tokens with a live lease, per process */
+#define AE_QUAR_SLOTS 256       /* tags in quarantine, per process */
+#define AE_GRPC_MAX (1 << 20)   /* gRPC message read for a decision */
+#define AE_401_MAX 4096         /* 401 body read for the lease (T7) */
+
+/* ---- counters.c --------------------------------------------------------- */
+
+/* X(name): one counter each, in the order of ae_counter_name(). */
+#define AE_COUNTERS(X)                                                   \
+    X(requests) X(forwarded) X(failed)                                   \
+    X(refused_400) X(refused_401) X(refused_403) X(refused_other)        \
+    X(can_i) X(allow) X(deny) X(unknown)                                 \
+    X(token_seen) X(token_ok) X(token_refused) X(token_unknown)          \
+    X(cross_site) X(grpc)                                                \
+    X(cache_hit) X(cache_miss) X(cache_bypass) X(cache_stored)           \
+    X(cache_not_stored) X(cache_denied) X(cache_corrupt)                 \
+    X(cache_no_lease) X(cache_bumped) X(cache_bump_late)                 \
+    X(shadow_same) X(divergence)                                         \
+    X(reload) X(reload_failed)
+
+enum ae_counter {
+#define X(n) AE_N_##n,
+    AE_COUNTERS(X)
+#undef X
+    AE_N__COUNT
+};
+
+/* ---- snapshot.c ---------------------------------------------------------- */
+
+struct ae_snapshot {
+    _Atomic uint32_t     refs;
+    ae_heap              heap;       /* inputs, warnings, origins */
+    ae_arena             arena;      /* over |heap| */
+    struct ae_inputs     in;
+    ae_inputs_src       *src;        /* NULL without inputs */
+    ae_policy           *policy;
+    ae_tokens           *tokens;
+    struct ae_route_conf route;
+    bool                 blind;      /* no inputs: nothing may be decided */
+    bool                 empty;      /* policy.csv is absent or blank (F18) */
+    ae_str               policy_epoch, conf_epoch; /* T9 */
+    const ae_str        *origins; size_t norigins; /* R26: host[:port] */
+    const char         **warn; size_t nwarn;
+    char                 id[17];
+};
+
+/* The rights of one identity at one snapshot.  Refcounted: the identity holds
+ * one reference and every transaction that uses it another, so that a new
+ * snapshot can replace it under the feet of neither. */
+struct ae_rights {
+    _Atomic uint32_t  refs;
+    ae_snapshot      *snap;        /* keeps the policy alive */
+    ae_principal     *principal;
+    struct ae_subject subject;     /* borrows from |heap| and the claims */
+    ae_heap           heap;
+    unsigned char     scope[32];   /* identity + scope values + kind (T9) */
+};
+
+int  ae_rights_new(ae_snapshot *s, struct ae_identity *id,
+                   struct ae_rights **out);
+void ae_rights_unref(struct ae_rights *r);
+/* host[:port] of an origin or URL, default ports dropped (R26). */
+ae_str ae_origin_host(ae_str url);
+
+/* ---- engine.c -------------------------------------------------------------- */
+
+struct ae_lease { unsigned char digest[32]; int64_t at_us; };
+struct ae_quar { ae_str tag; int64_t until_us; bool late; };
+
+struct ae_engine {
+    const ae_conf   *conf;
+    struct ae_host   host;
+    ae_snapshot     *snap;
+    /* One lock over what threads share (httpd's event MPM): the seen table,
+     * rights and their lazily filled tables, hints, leases, quarantine.  Under
+     * nginx nobody ever waits for it. */
+    pthread_mutex_t  lock;
+    pthread_mutex_t  store_lock;
+    ae_seen         *seen;
+    ae_hints        *hints;
+    ae_store        *store;      /* NULL: proxy-only */
+    struct ae_rights *anon;      /* of the anonymous identity at |snap|: here
+                                    and not at the identity, which the snapshot
+                                    owns (a cycle of references) */
+    struct ae_lease *leases;
+    struct ae_quar   quar[AE_QUAR_SLOTS];
+    size_t           nquar;
+    int64_t          quar_all_us; /* table full: nothing is stored until then */
+    ae_snapshot     *held;       /* an emptied policy, held back (F18) */
+    uint64_t         bad_hash;   /* of the last logged input error */
+    _Atomic uint64_t count[AE_N__COUNT];
+};
+
+static inline void ae_count(ae_engine *e, enum ae_counter c)
+{
+    atomic_fetch_add_explicit(&e->count[c], 1, memory_order_relaxed);
+}
+
+void    ae_edge_log(ae_engine *e, enum ae_log_level lv, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+int64_t ae_edge_wall(const ae_engine *e);
+int64_t ae_edge_mono(const ae_engine *e);
+void    ae_edge_poll(ae_engine *e);            /* poll.c */
+void    ae_edge_publish(ae_engine *e, ae_snapshot *s); /* takes the ref */
+
+/* ---- lease.c (T7) and quarantine.c (T13) ------------------------------------ */
+
+/* All four lock for themselves. */
+void ae_lease_grant(ae_engine *e, const unsigned char digest[32], int64_t at);
+void ae_lease_drop(ae_engine *e, const unsigned char digest[32]);
+bool ae_lease_live(ae_engine *e, const unsigned char digest[32], int64_t now,
+                   int64_t lease_us);
+/* Move generations now and keep |tags| from being stored for a while. */
+void ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us);
+bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n);
+void ae_quar_tick(ae_engine *e, int64_t now);
+void ae_quar_free(ae_engine *e);
+
+/* ---- txn.c -------------------------------------------------------------------- */
+
+/* Where the credential stands.  Zero knows nothing and allows nothing. */
+enum ae_who {
+    AE_WHO_UNKNOWN = 0, /* a token that we cannot judge, or a bad one on an
+                           operation that does not mind */
+    AE_WHO_NONE,        /* no credential */
+    AE_WHO_ANON,        /* none, and anonymous access is on */
+    AE_WHO_TOKEN        /* identity is set */
+};
+
+struct ae_txn {
+    ae_engine           *e;
+    const ae_loc        *loc;
+    const struct ae_req *req;
+    ae_snapshot         *snap;
+    ae_arena             a;
+    int64_t              wall_us, mono_us;
+
+    struct ae_target     tgt;
+    struct ae_cred       cred;
+    enum ae_who          who;
+    struct ae_identity  *id;
+    struct ae_rights    *rights;
+    struct ae_checks     checks;
+    bool                 api;       /* below /api/, or grpc */
+    bool                 terminal;  /* the websocket of /terminal */
+    bool                 extension; /* /extensions/: Argocd-* pass */
+    bool                 skip_decide; /* the upstream alone decides */
+    bool                 bad_token; /* refused, where that is not our say */
+    struct ae_target     bound;     /* gRPC: the message as a target */
+    const struct ae_target *about;  /* what is decided: &tgt or &bound */
+
+    enum ae_verdict      verdict;   /* of the request's own checks */
+    bool                 decided;   /* |verdict| means something */
+    bool                 certain;   /* every check was FIXED and settled */
+    struct ae_decision   why;       /* of the check that settled */
+    const struct ae_check *at;      /* that check */
+    const char          *reason;    /* static text, for logs */
+    const char          *cache_var; /* "hit", "miss", ... */
+    ae_str               project;   /* known project, for logs */
+
+    /* request body (NEED_BODY) */
+    ae_buf               body;
+    bool                 body_done, body_big;
+    bool                 checks_made;
+    json_t              *json;       /* the parsed body, owned */
+
+    /* cache */
+    bool                 store_wanted;
+    bool                 cache_class; /* the operation may be cached at all */
+    struct ae_cache_key  key;
+    ae_str              *tags; size_t ntags;
+    uint64_t             gen[AE_CACHE_TAGS_MAX];
+    ae_str              *wtags; size_t nwtags; /* moved by this request */
+    bool                 wtags_made;
+
+    /* answer */
+    uint8_t              step, nsteps;
+    bool                 done;      /* |act| is terminal and stays */
+    struct ae_act        act;
+    int                  shadow_status; /* what enforce would have said */
+    ae_str               shadow_body;
+    struct ae_field      reply_hdr[8]; size_t nreply_hdr;
+    struct ae_field      set[8]; size_t nset;
+    char                 age[24], status_text[64];
+    const char          *trace[AE_STEPS_MAX]; size_t ntrace;
+
+    /* response */
+    bool                 resp_seen, resp_ended;
+    int                  resp_status;
+    ae_str               resp_ctype;
+    ae_buf               resp;
+    bool                 want_401, want_compare, want_store;
+    struct ae_field      resp_set[4]; size_t nresp_set;
+};
+
+/* A step says MORE (next one) or ACT (t->act is filled). */
+enum ae_step_ret { AE_STEP_MORE, AE_STEP_ACT };
+struct ae_step {
+    const char *name;
+    enum ae_step_ret (*fn)(ae_txn *t);
+};
+
+enum ae_step_ret ae_step_shape(ae_txn *t);
+enum ae_step_ret ae_step_route(ae_txn *t);
+enum ae_step_ret ae_step_credential(ae_txn *t);
+enum ae_step_ret ae_step_verify(ae_txn *t);
+enum ae_step_ret ae_step_body(ae_txn *t);
+enum ae_step_ret ae_step_decide(ae_txn *t);
+enum ae_step_ret ae_step_cache(ae_txn *t);
+enum ae_step_ret ae_step_forward(ae_txn *t);
+
+/* Evaluate |c| in Argo CD's order; fills verdict, certain, at, why. */
+void ae_decide_checks(ae_txn *t, const struct ae_checks *c,
+                      struct ae_decision *why, const struct ae_check **at,
+                      enum ae_verdict *verdict, bool *certain);
+bool ae_may_decide(const ae_txn *t); /* confirmed identity, sighted snapshot */
+
+/* ---- reply.c ---------------------------------------------------------------- */
+
+/* Fill t->act with Argo CD's error; honours the shape of the operation
+ * (unary, stream, grpc).  Always AE_STEP_ACT. */
+enum ae_step_ret ae_reply_error(ae_txn *t, int status, int code, ae_str msg);
+enum ae_step_ret ae_reply_body(ae_txn *t, int status, ae_str ctype,
+                               ae_str body);
+void ae_reply_header(ae_txn *t, ae_str name, ae_str value);
+void ae_reply_fail(ae_txn *t, struct ae_act *out); /* needs no memory */
+/* {"error":T,"code":N,"message":T} */
+ae_str ae_error_json(ae_arena *a, int code, ae_str msg);
+int    ae_grpc_http(int code); /* HTTP status of a gRPC code */
+
+/* ---- forward.c ---------------------------------------------------------------- */
+
+void ae_forward_set(ae_txn *t, ae_str name, ae_str value);
+/* Tags of a write by this request (may be none), computed once. */
+void ae_write_tags(ae_txn *t);
+
+/* ---- learn.c -------------------------------------------------------------------- */
+
+/* What a passing answer says of the object that it shows. */
+struct ae_object { ae_str project, ns, name; bool known; };
+/* Value of the string member at |path| ("metadata.name") of a JSON object;
+ * absent span if missing, no string, or the text is damaged.  No allocation
+ * unless the string holds escapes (then a copy in |a|). */
+ae_str ae_json_at(ae_arena *a, ae_str json, const char *path);
+/* The object of this request as |body| shows it. */
+void ae_learn_object(ae_txn *t, ae_str body, struct ae_object *out);
+void ae_learn_hint(ae_txn *t, const struct ae_object *o);
+
+/* ---- steps_body.c ----------------------------------------------------------------- */
+
+enum ae_keys { AE_KEYS_FINE = 0, AE_KEYS_ODD, AE_KEYS_CLASH };
+/* Member names as Go's decoder would confuse them (R31). */
+enum ae_keys ae_body_keys(const json_t *v, int depth);
+
+#endif

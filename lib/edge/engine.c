@@ -1,0 +1,165 @@
+/*
+ * engine.c - what one process holds: the snapshot in force, the cache, and
+ * the tables that requests share.
+ */
+#include "edge/edge.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define AE_SEEN_SLOTS 8192
+#define AE_HINT_SLOTS 16384
+#define AE_OBJECT_MAX ((size_t)256 << 20)
+
+void ae_edge_log(ae_engine *e, enum ae_log_level lv, const char *fmt, ...)
+{
+    char buf[1024];
+    va_list ap;
+
+    if (!e->host.log)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(buf, sizeof buf, fmt, ap);
+    va_end(ap);
+    e->host.log(e->host.ctx, lv, buf);
+}
+
+static int64_t clock_us(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t ae_edge_wall(const ae_engine *e)
+{
+    return e->host.wall_us ? e->host.wall_us(e->host.ctx)
+                           : clock_us(CLOCK_REALTIME);
+}
+
+int64_t ae_edge_mono(const ae_engine *e)
+{
+    return e->host.mono_us ? e->host.mono_us(e->host.ctx)
+                           : clock_us(CLOCK_MONOTONIC);
+}
+
+/* Seed of the seen table: unguessable if the kernel can, unlike between
+ * processes if it cannot (F36); the table compares in full either way. */
+static uint64_t seed_new(const ae_engine *e)
+{
+    uint64_t s = 0;
+
+    if (getrandom(&s, sizeof s, GRND_NONBLOCK) != (ssize_t)sizeof s)
+        s = (uint64_t)clock_us(CLOCK_MONOTONIC) ^ (uint64_t)(uintptr_t)e;
+    return s;
+}
+
+/* T14: the cache fails open.  Whatever is wrong with it, requests go on. */
+static void open_store(ae_engine *e)
+{
+    struct ae_store_conf c = { .path = e->conf->cache_path };
+    struct ae_err err = { 0 };
+    char text[1024];
+
+    if (!e->conf->cache_path.n)
+        return;
+    c.size = e->conf->cache_size;
+    /* Twice the workers: old ones drain while new ones serve (F26). */
+    c.max_readers = 2 * (e->conf->workers ? e->conf->workers : 1) * 4 + 16;
+    c.max_object = AE_OBJECT_MAX;
+    c.host = &e->host;
+    if (ae_store_lmdb_open(&c, &e->store, &err)) {
+        e->store = NULL;
+        ae_edge_log(e, AE_LOG_ERROR, "argo-edge: no cache, proxy only: %s",
+                    ae_err_str(&err, text, sizeof text));
+    }
+}
+
+int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
+                  const struct ae_host *host, ae_engine **out,
+                  struct ae_err *err)
+{
+    ae_engine *e;
+
+    *out = NULL;
+    if (!conf || !snap)
+        return ae_err_set(err, AE_E_INVAL, "no configuration or snapshot");
+    e = calloc(1, sizeof *e);
+    if (!e)
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    e->conf = conf;
+    if (host)
+        e->host = *host;
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->store_lock, NULL);
+    ae_snapshot_ref(snap);
+    e->snap = snap;
+    e->seen = ae_seen_new(AE_SEEN_SLOTS, seed_new(e));
+    e->hints = ae_hints_new(AE_HINT_SLOTS);
+    e->leases = calloc(AE_LEASE_SLOTS, sizeof *e->leases);
+    if (!e->seen || !e->hints || !e->leases) {
+        ae_engine_free(e);
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    }
+    open_store(e);
+    *out = e;
+    return AE_OK;
+}
+
+void ae_engine_free(ae_engine *e)
+{
+    if (!e)
+        return;
+    if (e->store)
+        e->store->ops->close(e->store);
+    ae_seen_free(e->seen);
+    ae_hints_free(e->hints);
+    ae_rights_unref(e->anon);
+    ae_quar_free(e);
+    free(e->leases);
+    ae_snapshot_unref(e->held);
+    ae_snapshot_unref(e->snap);
+    pthread_mutex_destroy(&e->store_lock);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+const ae_snapshot *ae_engine_snapshot(const ae_engine *e)
+{
+    return e->snap;
+}
+
+/* Make |s| the snapshot in force.  Seen tokens go: what is attached to them
+ * would keep the old policy in memory, and verifying again is cheap. */
+void ae_edge_publish(ae_engine *e, ae_snapshot *s)
+{
+    ae_snapshot *old;
+    struct ae_rights *anon;
+
+    pthread_mutex_lock(&e->lock);
+    old = e->snap;
+    e->snap = s;
+    anon = e->anon;
+    e->anon = NULL;
+    ae_seen_drop_all(e->seen);
+    pthread_mutex_unlock(&e->lock);
+    ae_rights_unref(anon);
+    ae_snapshot_unref(old);
+}
+
+void ae_engine_tick(ae_engine *e)
+{
+    if (!e)
+        return;
+    ae_edge_poll(e);
+    ae_quar_tick(e, ae_edge_mono(e));
+    if (e->store && e->store->ops->tick) {
+        pthread_mutex_lock(&e->store_lock);
+        e->store->ops->tick(e->store, ae_edge_wall(e));
+        pthread_mutex_unlock(&e->store_lock);
+    }
+}

@@ -1,0 +1,217 @@
+/*
+ * forward.c - FORWARD: the client's own bytes go upstream; only headers are
+ * filtered, by a strip list and a set list (I-A, T4, security.md section 6).
+ */
+#include "edge/edge.h"
+
+void ae_forward_set(ae_txn *t, ae_str name, ae_str value)
+{
+    if (t->nset < sizeof t->set / sizeof t->set[0])
+        t->set[t->nset++] = (struct ae_field){ name, value };
+}
+
+static bool enforcing(const ae_txn *t)
+{
+    return t->loc->mode == AE_MODE_ENFORCE;
+}
+
+/* ---- the strip list ------------------------------------------------------------ */
+
+static bool iprefix(ae_str s, const char *pre)
+{
+    ae_str p = ae_cs(pre);
+
+    return ae_ieq(ae_sub(s, 0, p.n), p);
+}
+
+/* Headers that could change identity, method or route upstream. */
+static bool forges(const ae_txn *t, ae_str n)
+{
+    static const char *const names[] = {
+        "forwarded", "x-rewrite-url", "x-http-method-override",
+        "x-http-method", "x-method-override",
+    };
+
+    if (iprefix(n, "x-forwarded-") || iprefix(n, "x-original-"))
+        return true;
+    if (iprefix(n, "argocd-"))
+        return !t->extension;
+    /* gRPC needs its own grpc-timeout and grpc-encoding; metadata is REST's
+     * way to smuggle what gRPC says openly. */
+    if (iprefix(n, "grpc-metadata-"))
+        return true;
+    if (iprefix(n, "grpc-"))
+        return t->tgt.kind != AE_TGT_GRPC;
+    if (ae_ieq(n, AE_STR("grpcgateway-cookie"))
+        || ae_ieq(n, AE_STR("grpcgateway-authorization")))
+        return t->tgt.kind == AE_TGT_GRPC && !t->skip_decide;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (ae_ieq(n, ae_cs(names[i])))
+            return true;
+    return false;
+}
+
+/* The API ignores conditionals and ranges; a stored answer must not depend
+ * on them.  Static assets keep them. */
+static bool conditional(const ae_txn *t, ae_str n)
+{
+    if (!t->api || t->tgt.kind == AE_TGT_GRPC)
+        return false;
+    return ae_ieq(n, AE_STR("range")) || iprefix(n, "if-");
+}
+
+/* CVE-2022-31813: names listed in Connection go, but never those that carry
+ * the decided identity or the framing: the upstream must see what we saw. */
+static bool listed_in_connection(const ae_txn *t, ae_str n)
+{
+    static const char *const keep[] = {
+        "authorization", "cookie", "host", "content-length",
+        "transfer-encoding", "content-type", "token",
+    };
+    ae_str rest = t->req->hdr[AE_H_CONNECTION], item;
+
+    if (rest.n == 0)
+        return false;
+    for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++)
+        if (ae_ieq(n, ae_cs(keep[i])))
+            return false;
+    while (rest.p) {
+        rest = ae_cut(rest, ',', &item);
+        if (ae_ieq(ae_trim(item), n))
+            return true;
+    }
+    return false;
+}
+
+static bool may_upgrade(const ae_txn *t)
+{
+    return t->terminal && t->req->hdr[AE_H_UPGRADE].n && !t->bad_token
+        && t->cred.source != AE_CRED_NONE;
+}
+
+bool ae_txn_strip_request(const ae_txn *t, ae_str name)
+{
+    if (!enforcing(t))
+        return false;
+    if (ae_ieq(name, AE_STR("upgrade")))
+        return !may_upgrade(t);
+    if (ae_ieq(name, AE_STR("authorization")))
+        return t->cred.strip_auth;
+    if (ae_ieq(name, AE_STR("cookie")))
+        return t->cred.strip_cookie;
+    /* On GET the content type only switches handlers (grpc-web). */
+    if (ae_ieq(name, AE_STR("content-type")))
+        return t->tgt.method == AE_M_GET && t->tgt.kind != AE_TGT_GRPC;
+    return forges(t, name) || conditional(t, name)
+        || listed_in_connection(t, name);
+}
+
+bool ae_txn_strip_response(const ae_txn *t, ae_str name)
+{
+    if (!enforcing(t))
+        return false;
+    /* K05: the gateway copies a renewed token into this header; R29: an
+     * extension backend must not steer our host server. */
+    return ae_ieq(name, AE_STR("grpc-metadata-renew-token"))
+        || iprefix(name, "x-accel-");
+}
+
+/* ---- writes (T13) ----------------------------------------------------------------- */
+
+static bool is_write(const ae_txn *t)
+{
+    const struct ae_target *g = &t->tgt;
+
+    if (g->kind == AE_TGT_GRPC)
+        return g->op && g->op->method != AE_M_GET;
+    if (g->kind != AE_TGT_OP)
+        return false;
+    if (t->about->side_effect || g->side_effect)
+        return true;
+    return g->method != AE_M_GET && g->method != AE_M_HEAD
+        && g->method != AE_M_OPTIONS;
+}
+
+/* An unsafe request on a route that we do not know may have changed anything
+ * (R34). */
+static void all_families(ae_txn *t)
+{
+    static const char *const all[] = {
+        "applications", "app:?", "applicationsets", "projects", "clusters",
+        "repositories", "repocreds", "certificates", "gpgkeys", "accounts",
+        "settings", "notifications",
+    };
+    size_t n = sizeof all / sizeof all[0];
+
+    t->wtags = ae_nalloc(&t->a, n, sizeof *t->wtags);
+    for (size_t i = 0; t->wtags && i < n; i++)
+        t->wtags[t->nwtags++] = ae_cs(all[i]);
+}
+
+void ae_write_tags(ae_txn *t)
+{
+    enum ae_method m = t->tgt.method;
+    const struct ae_target *g = t->about;
+    int rc = AE_OK;
+
+    if (t->wtags_made || !t->e->store)
+        return;
+    t->wtags_made = true;
+    if (t->tgt.kind == AE_TGT_UNKNOWN_API && m != AE_M_GET && m != AE_M_HEAD
+        && m != AE_M_OPTIONS) {
+        all_families(t);
+        return;
+    }
+    if (!is_write(t))
+        return;
+    rc = ae_route_tags(&t->snap->route, g, t->json, 'w', &t->a, &t->wtags,
+                       &t->nwtags);
+    /* A GET that writes (refresh=) names no tags of its own: it changes what
+     * it reads. */
+    if (rc == AE_OK && t->nwtags == 0 && g->side_effect)
+        rc = ae_route_tags(&t->snap->route, g, NULL, 'r', &t->a, &t->wtags,
+                           &t->nwtags);
+    if (rc != AE_OK) {
+        t->wtags = NULL;
+        t->nwtags = 0;
+        t->a.failed = true;
+    }
+}
+
+/* ---- the step ------------------------------------------------------------------------ */
+
+static void set_list(ae_txn *t)
+{
+    const struct ae_req *r = t->req;
+
+    ae_forward_set(t, AE_STR("X-Forwarded-For"), r->peer);
+    ae_forward_set(t, AE_STR("X-Forwarded-Proto"), r->scheme);
+    ae_forward_set(t, AE_STR("X-Forwarded-Host"), r->authority);
+    if (t->cred.strip_cookie)
+        ae_forward_set(t, AE_STR("Cookie"), t->cred.cookie_rest);
+    if (t->store_wanted)
+        ae_forward_set(t, AE_STR("Accept-Encoding"), AE_STR("identity"));
+}
+
+enum ae_step_ret ae_step_forward(ae_txn *t)
+{
+    memset(&t->act, 0, sizeof t->act);
+    t->act.kind = AE_FORWARD;
+    t->act.forward.flags = AE_FWD_FEED;
+    if (t->tgt.op && t->tgt.op->shape == AE_SHAPE_STREAM)
+        t->act.forward.flags |= AE_FWD_STREAM;
+    ae_write_tags(t);
+    /* What we know nothing of moves nothing until it has succeeded: else
+     * anybody could empty the cache with requests that come to nothing. */
+    if (t->tgt.kind != AE_TGT_UNKNOWN_API)
+        ae_quar_write(t->e, t->wtags, t->nwtags,
+                      t->loc->quarantine_ms * 1000);
+    if (!enforcing(t))
+        return AE_STEP_ACT;
+    if (may_upgrade(t))
+        t->act.forward.flags |= AE_FWD_UPGRADE;
+    set_list(t);
+    t->act.forward.set = t->set;
+    t->act.forward.nset = t->nset;
+    return AE_STEP_ACT;
+}

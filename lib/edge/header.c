@@ -1,0 +1,36 @@
+/*
+ * header.c - the closed set of request headers that the core reads (T3).
+ */
+#include "edge/edge.h"
+
+static const char *const names[AE_H__N] = {
+    [AE_H_AUTHORIZATION] = "authorization",
+    [AE_H_CONTENT_TYPE] = "content-type",
+    [AE_H_ACCEPT] = "accept",
+    [AE_H_ACCEPT_ENCODING] = "accept-encoding",
+    [AE_H_CACHE_CONTROL] = "cache-control",
+    [AE_H_CONNECTION] = "connection",
+    [AE_H_UPGRADE] = "upgrade",
+    [AE_H_HOST] = "host",
+    [AE_H_ORIGIN] = "origin",
+    [AE_H_SEC_FETCH_SITE] = "sec-fetch-site",
+    [AE_H_IF_NONE_MATCH] = "if-none-match",
+    [AE_H_USER_AGENT] = "user-agent",
+    [AE_H_ARGOCD_APP] = "argocd-application-name",
+    [AE_H_ARGOCD_PROJECT] = "argocd-project-name",
+    [AE_H_TRANSFER_ENCODING] = "transfer-encoding",
+    [AE_H_TOKEN] = "token",
+};
+
+const char *ae_hdr_name(enum ae_hdr h)
+{
+    return (unsigned)h < AE_H__N ? names[h] : NULL;
+}
+
+int ae_hdr_lookup(ae_str name)
+{
+    for (int i = 0; i < AE_H__N; i++)
+        if (ae_ieq(name, ae_cs(names[i])))
+            return i;
+    return -1;
+}

@@ -1,0 +1,130 @@
+/*
+ * quarantine.c - after a write (T13).  Argo CD reads through informers that
+ * lag a mutation, so an answer fetched just after a write may be old.
+ *
+ * Two measures, because other processes share the store and not this table:
+ * this process stores nothing under the tags until the quarantine is over,
+ * and then moves their generations once more, which drops what others stored
+ * meanwhile.  A move that found the store busy is repeated the same way.
+ */
+#include "edge/edge.h"
+
+#include <stdlib.h>
+
+static struct ae_quar *find(ae_engine *e, ae_str tag)
+{
+    for (size_t i = 0; i < e->nquar; i++)
+        if (ae_eq(e->quar[i].tag, tag))
+            return &e->quar[i];
+    return NULL;
+}
+
+static void hold(ae_engine *e, ae_str tag, int64_t until, bool late)
+{
+    struct ae_quar *q = find(e, tag);
+    char *copy;
+
+    if (q) {
+        q->until_us = until;
+        q->late |= late;
+        return;
+    }
+    copy = e->nquar < AE_QUAR_SLOTS ? malloc(tag.n + 1) : NULL;
+    if (!copy) {
+        /* No room to remember which: remember that nothing may be stored. */
+        if (until > e->quar_all_us)
+            e->quar_all_us = until;
+        return;
+    }
+    memcpy(copy, tag.p, tag.n);
+    copy[tag.n] = 0;
+    e->quar[e->nquar++] = (struct ae_quar){ ae_s(copy, tag.n), until, late };
+}
+
+static int bump(ae_engine *e, const ae_str *tags, size_t n)
+{
+    int rc;
+
+    pthread_mutex_lock(&e->store_lock);
+    rc = e->store->ops->bump(e->store, tags, n);
+    pthread_mutex_unlock(&e->store_lock);
+    if (rc == AE_OK)
+        ae_count(e, AE_N_cache_bumped);
+    else
+        ae_count(e, AE_N_cache_bump_late);
+    return rc;
+}
+
+void ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us)
+{
+    int64_t now = ae_edge_mono(e);
+    bool late;
+
+    if (!e->store || n == 0)
+        return;
+    late = bump(e, tags, n) != AE_OK && bump(e, tags, n) != AE_OK;
+    if (us <= 0 && !late)
+        return;
+    pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < n; i++)
+        hold(e, tags[i], now + (us > 0 ? us : 0), late);
+    pthread_mutex_unlock(&e->lock);
+}
+
+bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n)
+{
+    int64_t now = ae_edge_mono(e);
+    bool held;
+
+    pthread_mutex_lock(&e->lock);
+    held = e->quar_all_us > now;
+    for (size_t i = 0; i < n && !held && e->nquar; i++) {
+        struct ae_quar *q = find(e, tags[i]);
+        held = q && (q->until_us > now || q->late);
+    }
+    pthread_mutex_unlock(&e->lock);
+    return held;
+}
+
+/* Take what is due out of the table; at most |max|, the rest next time. */
+static size_t take_due(ae_engine *e, int64_t now, ae_str *out, size_t max)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < e->nquar && n < max; ) {
+        if (e->quar[i].late || e->quar[i].until_us <= now) {
+            out[n++] = e->quar[i].tag;
+            e->quar[i] = e->quar[--e->nquar];
+        } else {
+            i++;
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
+    return n;
+}
+
+void ae_quar_tick(ae_engine *e, int64_t now)
+{
+    ae_str due[AE_CACHE_TAGS_MAX];
+    size_t n;
+
+    if (!e->store)
+        return;
+    n = take_due(e, now, due, AE_CACHE_TAGS_MAX);
+    if (n && bump(e, due, n) != AE_OK) {
+        pthread_mutex_lock(&e->lock);
+        for (size_t i = 0; i < n; i++)
+            hold(e, due[i], now, true);
+        pthread_mutex_unlock(&e->lock);
+    }
+    for (size_t i = 0; i < n; i++)
+        free((char *)(uintptr_t)due[i].p);
+}
+
+void ae_quar_free(ae_engine *e)
+{
+    for (size_t i = 0; i < e->nquar; i++)
+        free((char *)(uintptr_t)e->quar[i].tag.p);
+    e->nquar = 0;
+}

@@ -1,0 +1,281 @@
+/*
+ * steps_cache.c - CACHE: the one place where we alone authorise.  A hit is
+ * decided again on the stored object's project, at the current snapshot (T8).
+ */
+#include "edge/edge.h"
+
+#include <stdio.h>
+
+#define PARAMS_MAX 64
+
+/* ---- may this request touch the cache at all? -------------------------------- */
+
+/* Accept switches Argo CD to event streams (section 6): only what plainly
+ * admits JSON is served or stored. */
+static bool accepts_json(const struct ae_req *r)
+{
+    ae_str a = r->hdr[AE_H_ACCEPT];
+
+    if (r->hdr_dup & (1u << AE_H_ACCEPT))
+        return false;
+    if (a.n == 0)
+        return true;
+    if (ae_find_str(a, AE_STR("event-stream")) != SIZE_MAX)
+        return false;
+    return ae_find_str(a, AE_STR("application/json")) != SIZE_MAX
+        || ae_find_str(a, AE_STR("*/*")) != SIZE_MAX
+        || ae_find_str(a, AE_STR("application/*")) != SIZE_MAX;
+}
+
+/* Only callers whose credential we fully judged share anything. */
+static bool caller_known(const ae_txn *t)
+{
+    if (t->snap->blind)
+        return false;
+    switch (t->who) {
+    case AE_WHO_TOKEN:
+        return t->rights && t->id->confirmed;
+    case AE_WHO_ANON:
+        return t->rights != NULL;
+    case AE_WHO_NONE:
+        return t->tgt.op->cache == AE_CC_LOGIN && t->snap->in.have_accounts;
+    default:
+        return false;
+    }
+}
+
+static const char *bypass(const ae_txn *t)
+{
+    const struct ae_target *g = &t->tgt;
+
+    if (!t->e->store)
+        return "off";
+    if (g->unknown_query || g->side_effect || g->no_store || g->doubtful)
+        return "parameters";
+    if (t->skip_decide || !caller_known(t))
+        return "caller";
+    if (t->checks.can_i || t->checks.need_body)
+        return "operation";
+    if (g->npath + g->nq > PARAMS_MAX || !accepts_json(t->req))
+        return "representation";
+    /* The UI opens its stream at the list's resourceVersion: what changed
+     * between copy and stream would be lost to that tab (section 6). */
+    if (g->op->cache == AE_CC_LIST && t->cred.source == AE_CRED_COOKIE)
+        return "cookie";
+    /* Our own "no", or a doubt about a request whose answer is not decided
+     * again on each hit. */
+    if (t->decided && t->verdict == AE_DENY)
+        return "denied";
+    if (t->decided && t->verdict == AE_UNKNOWN && g->op->cache != AE_CC_OBJECT)
+        return "unknown";
+    return NULL;
+}
+
+/* ---- the key (T9) ------------------------------------------------------------- */
+
+static size_t put_params(ae_str *f, const struct ae_target *g)
+{
+    size_t n = 0, from;
+
+    for (size_t i = 0; i < g->npath; i++) {
+        f[n++] = g->path_par[i].name;
+        f[n++] = g->path_par[i].value;
+    }
+    from = n;
+    /* By name, stable: the order of repeated values may mean something. */
+    for (size_t i = 0; i < g->nq; i++) {
+        size_t at = n;
+
+        while (at > from && ae_cmp(f[at - 2], g->q[i].name) > 0) {
+            f[at] = f[at - 2];
+            f[at + 1] = f[at - 1];
+            at -= 2;
+        }
+        f[at] = g->q[i].name;
+        f[at + 1] = g->q[i].value;
+        n += 2;
+    }
+    return n;
+}
+
+static ae_str scope_of(const ae_txn *t)
+{
+    if (t->tgt.op->cache == AE_CC_LOGIN)
+        return t->who == AE_WHO_TOKEN ? AE_STR("login:1") : AE_STR("login:0");
+    return ae_s((const char *)t->rights->scope, sizeof t->rights->scope);
+}
+
+/* Only what the upstream filtered by rights dies with a policy edit; one
+ * object is decided again on each hit and may stay. */
+static ae_str epoch_of(const ae_txn *t)
+{
+    switch (t->tgt.op->cache) {
+    case AE_CC_OBJECT:
+    case AE_CC_LOGIN:
+        return AE_STR("");
+    default:
+        return t->snap->policy_epoch;
+    }
+}
+
+static int make_key(ae_txn *t)
+{
+    const struct ae_target *g = &t->tgt;
+    ae_str f[6 + 2 * PARAMS_MAX], secret;
+    size_t n = 0;
+
+    f[n++] = t->snap->conf_epoch;
+    f[n++] = ae_cs(g->op->name);
+    f[n++] = AE_STR("json");
+    f[n++] = scope_of(t);
+    f[n++] = epoch_of(t);
+    n += put_params(f + n, g);
+    secret = t->e->store->ops->secret(t->e->store);
+    return ae_cache_key_make(&t->a, secret, f, n, &t->key);
+}
+
+/* ---- a hit ----------------------------------------------------------------------- */
+
+/* T8: may this caller see this object now? */
+static bool still_allowed(ae_txn *t, const struct ae_entry *en)
+{
+    struct ae_checks c = { 0 };
+    const struct ae_check *at;
+    struct ae_decision why;
+    enum ae_verdict v;
+    bool certain;
+
+    if (t->tgt.op->cache != AE_CC_OBJECT)
+        return !t->decided || t->verdict == AE_ALLOW;
+    if (ae_route_recheck(&t->snap->route, &t->tgt, en->project, en->ns,
+                         en->name, &t->a, &c) != AE_OK || c.n == 0)
+        return false;
+    ae_decide_checks(t, &c, &why, &at, &v, &certain);
+    if (v != AE_ALLOW || !certain)
+        return false;
+    t->why = why;
+    t->project = en->project;
+    return true;
+}
+
+static void hit_headers(ae_txn *t, const struct ae_entry *en)
+{
+    int64_t age = (t->wall_us - en->stored_us) / 1000000;
+    int64_t ttl = (en->fresh_until_us - t->wall_us) / 1000000;
+    int n;
+
+    n = snprintf(t->age, sizeof t->age, "%lld",
+                 (long long)(age > 0 ? age : 0));
+    ae_reply_header(t, AE_STR("Age"), ae_s(t->age, (size_t)n));
+    if (t->loc->status_header <= 0)
+        return;
+    n = snprintf(t->status_text, sizeof t->status_text,
+                 "argo-edge; hit; ttl=%lld", (long long)ttl);
+    ae_reply_header(t, AE_STR("Cache-Status"),
+                    ae_s(t->status_text, (size_t)n));
+}
+
+static bool look_up(ae_txn *t, struct ae_entry *en)
+{
+    ae_store *s = t->e->store;
+    int rc;
+
+    pthread_mutex_lock(&t->e->store_lock);
+    rc = s->ops->get(s, &t->key, t->tags, t->ntags, t->wall_us, &t->a, en);
+    pthread_mutex_unlock(&t->e->store_lock);
+    if (rc == AE_E_CORRUPT)
+        ae_count(t->e, AE_N_cache_corrupt);
+    return rc == 1 && en->status == 200;
+}
+
+/* T7.  Anonymous callers have no token that could die. */
+static bool has_lease(ae_txn *t)
+{
+    if (t->who != AE_WHO_TOKEN || t->loc->lease_ms <= 0)
+        return true;
+    if (ae_lease_live(t->e, t->id->digest, t->mono_us,
+                      t->loc->lease_ms * 1000))
+        return true;
+    ae_count(t->e, AE_N_cache_no_lease);
+    return false;
+}
+
+static bool serve(ae_txn *t)
+{
+    struct ae_entry en = { 0 };
+
+    if (!has_lease(t)) {
+        t->cache_var = "no-lease";
+        return false;
+    }
+    if (!look_up(t, &en))
+        return false;
+    if (!still_allowed(t, &en)) {
+        ae_count(t->e, AE_N_cache_denied);
+        t->cache_var = "denied";
+        return false;
+    }
+    hit_headers(t, &en);
+    ae_reply_body(t, en.status, en.ctype, en.body);
+    t->act.kind = AE_CACHED;
+    t->cache_var = "hit";
+    return true;
+}
+
+/* A miss: remember the generations from before the question is asked, so
+ * that an answer overtaken by a write is dropped (T13). */
+static enum ae_step_ret miss(ae_txn *t, unsigned cc)
+{
+    ae_store *s = t->e->store;
+    int rc;
+
+    ae_count(t->e, AE_N_cache_miss);
+    if (cc & AE_CC_ONLY_IF_CACHED) {
+        t->reason = "only-if-cached";
+        return ae_reply_error(t, 504, 4, AE_STR("not in the cache"));
+    }
+    pthread_mutex_lock(&t->e->store_lock);
+    rc = s->ops->generations(s, t->tags, t->ntags, t->gen);
+    pthread_mutex_unlock(&t->e->store_lock);
+    t->store_wanted = rc == AE_OK;
+    return AE_STEP_MORE;
+}
+
+static enum ae_step_ret no_cache(ae_txn *t, const char *why)
+{
+    t->cache_var = why;
+    ae_count(t->e, AE_N_cache_bypass);
+    return AE_STEP_MORE;
+}
+
+enum ae_step_ret ae_step_cache(ae_txn *t)
+{
+    const char *why;
+    unsigned cc;
+
+    if (t->tgt.kind != AE_TGT_OP || t->tgt.method != AE_M_GET
+        || t->tgt.op->cache == AE_CC_NEVER || t->loc->cache != 1
+        || t->loc->mode != AE_MODE_ENFORCE)
+        return AE_STEP_MORE;
+    t->cache_class = true;
+    why = bypass(t);
+    if (why)
+        return no_cache(t, why);
+    cc = ae_cache_request_cc(t->req->hdr[AE_H_CACHE_CONTROL]);
+    if (cc & AE_CC_NO_STORE)
+        return no_cache(t, "no-store");
+    if (ae_route_tags(&t->snap->route, &t->tgt, NULL, 'r', &t->a, &t->tags,
+                      &t->ntags) != AE_OK
+        || make_key(t) != AE_OK) {
+        t->a.failed = true;
+        return AE_STEP_MORE;
+    }
+    if (t->ntags == 0 || t->ntags > AE_CACHE_TAGS_MAX)
+        return no_cache(t, "tags");
+    if (ae_quar_holds(t->e, t->tags, t->ntags))
+        return no_cache(t, "quarantine");
+    t->cache_var = "miss";
+    if (!(cc & AE_CC_NO_CACHE) && serve(t))
+        return AE_STEP_ACT;
+    return miss(t, cc);
+}

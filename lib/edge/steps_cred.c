@@ -1,0 +1,257 @@
+/*
+ * steps_cred.c - CREDENTIAL and VERIFY: who asks (T4, T6).
+ */
+#include "edge/edge.h"
+
+/* Does this request authenticate the way REST does? */
+static bool rest_auth(const ae_txn *t)
+{
+    switch (t->tgt.kind) {
+    case AE_TGT_OP:
+        return t->tgt.op->auth != AE_AUTH_NONE;
+    case AE_TGT_UNKNOWN_API:
+    case AE_TGT_BAD: /* HEAD, passed on */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool unsafe_method(enum ae_method m)
+{
+    return m != AE_M_GET && m != AE_M_HEAD && m != AE_M_OPTIONS;
+}
+
+static bool own_origin(const ae_txn *t, ae_str origin)
+{
+    ae_str host = ae_origin_host(origin);
+    /* The Host field has no scheme: lend it the origin's, so that both lose
+     * the same default port. */
+    bool https = ae_starts(origin, AE_STR("https://"));
+    ae_str mine = t->req->authority;
+
+    if (https && ae_ends(mine, AE_STR(":443")))
+        mine.n -= 4;
+    else if (!https && ae_ends(mine, AE_STR(":80")))
+        mine.n -= 3;
+    if (ae_find_str(origin, AE_STR("://")) == SIZE_MAX)
+        return false; /* "null" */
+    if (mine.n && ae_ieq(host, mine))
+        return true;
+    for (size_t i = 0; i < t->snap->norigins; i++)
+        if (ae_ieq(host, t->snap->origins[i]))
+            return true;
+    return false;
+}
+
+/* R26, C10: a browser that says where a cookie write comes from must say
+ * "from here"; one that says nothing is no browser. */
+static bool cross_site(const ae_txn *t)
+{
+    ae_str origin = t->req->hdr[AE_H_ORIGIN];
+    ae_str site = t->req->hdr[AE_H_SEC_FETCH_SITE];
+
+    if (site.p && !ae_eq_lit(site, "same-origin") && !ae_eq_lit(site, "none"))
+        return true;
+    return origin.p && !own_origin(t, origin);
+}
+
+/* /terminal and /extensions/ read the cookie only (semantics-api section 2);
+ * a bearer beside it would be a second credential (T4). */
+static enum ae_pick_result pick_cookie(ae_txn *t)
+{
+    ae_str auth = t->req->hdr[AE_H_AUTHORIZATION];
+    enum ae_pick_result r;
+
+    r = ae_token_pick(&t->a, ae_s(NULL, 0), false, t->req->cookie,
+                      t->req->ncookie, &t->cred);
+    t->cred.strip_cookie = false;
+    t->cred.strip_auth = ae_ieq(ae_sub(auth, 0, 7), AE_STR("bearer "));
+    return r;
+}
+
+/* gRPC reads metadata "token", then "authorization", never the Cookie. */
+static enum ae_pick_result pick_grpc(ae_txn *t)
+{
+    ae_str token = t->req->hdr[AE_H_TOKEN];
+
+    if (t->req->hdr_dup & (1u << AE_H_TOKEN)) {
+        t->cred.status = 400;
+        t->cred.code = 3;
+        t->cred.reason = AE_STR("duplicate credentials");
+        return AE_PICK_REFUSE;
+    }
+    if (token.n) {
+        t->cred.source = AE_CRED_BEARER;
+        t->cred.token = token;
+        t->cred.strip_auth = true;
+        return AE_PICK_OK;
+    }
+    return ae_token_pick(&t->a, t->req->hdr[AE_H_AUTHORIZATION],
+                         t->req->hdr_dup & (1u << AE_H_AUTHORIZATION),
+                         NULL, 0, &t->cred);
+}
+
+static enum ae_pick_result pick(ae_txn *t)
+{
+    const struct ae_req *r = t->req;
+
+    if (t->tgt.kind == AE_TGT_GRPC)
+        return pick_grpc(t);
+    if (t->tgt.kind == AE_TGT_OP && t->tgt.op->auth == AE_AUTH_COOKIE)
+        return pick_cookie(t);
+    return ae_token_pick(&t->a, r->hdr[AE_H_AUTHORIZATION],
+                         r->hdr_dup & (1u << AE_H_AUTHORIZATION),
+                         r->cookie, r->ncookie, &t->cred);
+}
+
+enum ae_step_ret ae_step_credential(ae_txn *t)
+{
+    bool grpc = t->tgt.kind == AE_TGT_GRPC && !t->skip_decide;
+
+    if (!rest_auth(t) && !grpc)
+        return AE_STEP_MORE;
+    if (pick(t) == AE_PICK_REFUSE) {
+        t->reason = "credential refused";
+        ae_count(t->e, AE_N_token_refused);
+        return ae_reply_error(t, t->cred.status ? t->cred.status : 400,
+                              t->cred.code ? t->cred.code : 3,
+                              t->cred.reason);
+    }
+    if (t->cred.source == AE_CRED_COOKIE && t->tgt.kind == AE_TGT_OP
+        && unsafe_method(t->tgt.method) && cross_site(t)) {
+        t->reason = "cross-site";
+        ae_count(t->e, AE_N_cross_site);
+        return ae_reply_error(t, 403, 7, AE_STR("cross-site request with a"
+                                                " cookie is not allowed"));
+    }
+    return AE_STEP_MORE;
+}
+
+/* ---- VERIFY -------------------------------------------------------------- */
+
+/* The rights of |t->id| at this snapshot: made once per identity. */
+static int find_rights(ae_txn *t)
+{
+    ae_engine *e = t->e;
+    bool anon = t->id->kind == AE_KIND_ANONYMOUS;
+    struct ae_rights *r, *old = NULL;
+    int rc = AE_OK;
+
+    pthread_mutex_lock(&e->lock);
+    r = anon ? e->anon : t->id->attached;
+    if (!r || r->snap != t->snap) {
+        old = r;
+        rc = ae_rights_new(t->snap, t->id, &r);
+        if (rc == AE_OK && anon) {
+            e->anon = r;
+        } else if (rc == AE_OK) {
+            t->id->attached = r;
+            t->id->attached_free = (void (*)(void *))ae_rights_unref;
+        } else {
+            old = NULL;
+        }
+    }
+    if (rc == AE_OK) {
+        atomic_fetch_add(&r->refs, 1);
+        t->rights = r;
+    }
+    pthread_mutex_unlock(&e->lock);
+    ae_rights_unref(old);
+    return rc;
+}
+
+static enum ae_step_ret no_token(ae_txn *t)
+{
+    enum ae_auth auth = t->tgt.op ? t->tgt.op->auth : AE_AUTH_REQUIRED;
+
+    t->who = AE_WHO_NONE;
+    if (t->skip_decide || auth != AE_AUTH_REQUIRED)
+        return AE_STEP_MORE;
+    if (t->snap->blind || !t->snap->in.have_accounts) {
+        /* Anonymous access may be on: not ours to refuse. */
+        t->who = AE_WHO_UNKNOWN;
+        return AE_STEP_MORE;
+    }
+    if (t->snap->in.anonymous) {
+        t->who = AE_WHO_ANON;
+        t->id = ae_token_anonymous(t->snap->tokens);
+        ae_identity_ref(t->id);
+        if (find_rights(t) != AE_OK)
+            t->a.failed = true;
+        return AE_STEP_MORE;
+    }
+    t->reason = "no token";
+    ae_count(t->e, AE_N_token_refused);
+    return ae_reply_error(t, 401, 16, AE_STR("no session information"));
+}
+
+static bool seen(ae_txn *t, uint64_t gen)
+{
+    struct ae_identity *i;
+
+    pthread_mutex_lock(&t->e->lock);
+    i = ae_seen_get(t->e->seen, t->cred.token, gen, t->wall_us / 1000000);
+    if (i)
+        ae_identity_ref(i);
+    pthread_mutex_unlock(&t->e->lock);
+    t->id = i;
+    return i != NULL;
+}
+
+static enum ae_step_ret refused(ae_txn *t, const struct ae_token_result *r)
+{
+    enum ae_auth auth = t->tgt.op ? t->tgt.op->auth : AE_AUTH_REQUIRED;
+    ae_str msg;
+
+    ae_count(t->e, AE_N_token_refused);
+    t->bad_token = true;
+    if (t->skip_decide || auth != AE_AUTH_REQUIRED)
+        return AE_STEP_MORE; /* treated as none upstream, or checked there */
+    msg = ae_fmt(&t->a, "invalid session: %.*s", (int)r->reason.n,
+                 r->reason.n ? r->reason.p : "");
+    t->reason = r->stricter ? "token refused by a stricter rule"
+                            : "token refused";
+    return ae_reply_error(t, r->too_big ? 431 : 401, 16, msg);
+}
+
+static enum ae_step_ret verify(ae_txn *t)
+{
+    uint64_t gen = ae_tokens_generation(t->snap->tokens);
+    struct ae_token_result r;
+
+    if (seen(t, gen)) {
+        ae_count(t->e, AE_N_token_seen);
+    } else {
+        memset(&r, 0, sizeof r);
+        ae_token_check(t->snap->tokens, &t->a, t->cred.token,
+                       t->wall_us / 1000000, &r);
+        if (r.verdict == AE_TOKEN_REFUSED)
+            return refused(t, &r);
+        if (r.verdict != AE_TOKEN_OK || !r.identity) {
+            ae_count(t->e, AE_N_token_unknown);
+            t->reason = "token unknown";
+            return AE_STEP_MORE;
+        }
+        ae_count(t->e, AE_N_token_ok);
+        t->id = r.identity;
+        pthread_mutex_lock(&t->e->lock);
+        ae_seen_put(t->e->seen, t->cred.token, gen, t->id);
+        pthread_mutex_unlock(&t->e->lock);
+    }
+    t->who = AE_WHO_TOKEN;
+    if (t->id->confirmed && find_rights(t) != AE_OK)
+        t->a.failed = true;
+    return AE_STEP_MORE;
+}
+
+enum ae_step_ret ae_step_verify(ae_txn *t)
+{
+    bool grpc = t->tgt.kind == AE_TGT_GRPC && !t->skip_decide;
+
+    if (!rest_auth(t) && !grpc)
+        return AE_STEP_MORE;
+    if (t->cred.source == AE_CRED_NONE)
+        return no_token(t);
+    return verify(t);
+}

@@ -1,0 +1,146 @@
+/*
+ * steps_decide.c - DECIDE: the checks that Argo CD will make, made first.
+ * Only a certain "no" is said here (I-C); a "yes" merely lets the request go
+ * on, and everything else is unknown and forwarded (I-D).
+ */
+#include "edge/edge.h"
+
+/* Rights are known for sure: the account or project token was looked up, and
+ * the snapshot was made of inputs. */
+bool ae_may_decide(const ae_txn *t)
+{
+    return t->rights && !t->snap->blind && t->id
+        && (t->id->confirmed || t->who == AE_WHO_ANON);
+}
+
+static bool is_self(const ae_txn *t, const struct ae_check *c)
+{
+    return c->self_ok && t->who == AE_WHO_TOKEN
+        && ae_eq_lit(t->id->issuer, "argocd") && ae_eq(t->id->user, c->object);
+}
+
+static enum ae_verdict ask(ae_txn *t, const struct ae_check *c,
+                           struct ae_decision *d)
+{
+    ae_principal *pr = t->rights->principal;
+
+    memset(d, 0, sizeof *d);
+    switch (c->obj) {
+    case AE_OBJ_LIST:
+        d->verdict = AE_ALLOW; /* lists leave out, they never deny */
+        break;
+    case AE_OBJ_FIXED:
+        if (is_self(t, c)) {
+            d->verdict = AE_ALLOW;
+            d->subject = t->id->user;
+        } else {
+            ae_decide(pr, c->resource, c->action, c->object, d);
+        }
+        break;
+    case AE_OBJ_STORED:
+    case AE_OBJ_STORED_OPT:
+        ae_decide_any_project(pr, c->resource, c->action, c->suffix,
+                              c->obj == AE_OBJ_STORED_OPT, d);
+        break;
+    default:
+        d->verdict = AE_UNKNOWN;
+    }
+    return d->verdict;
+}
+
+/* One requirement: a check, or alternatives chained by or_next.  *i is left
+ * at its last check. */
+static enum ae_verdict ask_chain(ae_txn *t, const struct ae_checks *c,
+                                 size_t *i, struct ae_decision *d)
+{
+    bool unknown = false;
+    enum ae_verdict v;
+
+    for (;; (*i)++) {
+        bool more = c->v[*i].or_next && *i + 1 < c->n;
+
+        v = ask(t, &c->v[*i], d);
+        if (v == AE_ALLOW) {
+            while (c->v[*i].or_next && *i + 1 < c->n)
+                (*i)++;
+            return AE_ALLOW;
+        }
+        unknown |= v == AE_UNKNOWN;
+        if (!more)
+            return unknown ? AE_UNKNOWN : AE_DENY;
+    }
+}
+
+void ae_decide_checks(ae_txn *t, const struct ae_checks *c,
+                      struct ae_decision *why, const struct ae_check **at,
+                      enum ae_verdict *verdict, bool *certain)
+{
+    enum ae_verdict v = AE_ALLOW;
+    bool fixed = true;
+
+    *at = NULL;
+    memset(why, 0, sizeof *why);
+    pthread_mutex_lock(&t->e->lock);
+    for (size_t i = 0; i < c->n && v == AE_ALLOW; i++) {
+        v = ask_chain(t, c, &i, why);
+        *at = &c->v[i];
+        fixed &= c->v[i].obj == AE_OBJ_FIXED;
+    }
+    pthread_mutex_unlock(&t->e->lock);
+    *verdict = v;
+    *certain = fixed && v != AE_UNKNOWN;
+}
+
+static void count_verdict(ae_txn *t)
+{
+    ae_count(t->e, t->verdict == AE_ALLOW ? AE_N_allow
+             : t->verdict == AE_DENY ? AE_N_deny : AE_N_unknown);
+}
+
+static enum ae_step_ret answer_can_i(ae_txn *t)
+{
+    if (t->checks.status) {
+        t->reason = "unknown resource or action";
+        return ae_reply_error(t, t->checks.status, t->checks.code,
+                              t->checks.error);
+    }
+    if (t->verdict == AE_UNKNOWN || t->checks.n == 0)
+        return AE_STEP_MORE;
+    ae_count(t->e, AE_N_can_i);
+    return ae_reply_body(t, 200, AE_STR("application/json"),
+                         t->verdict == AE_ALLOW ? AE_STR("{\"value\":\"yes\"}")
+                                                : AE_STR("{\"value\":\"no\"}"));
+}
+
+static enum ae_step_ret refuse(ae_txn *t)
+{
+    const struct ae_check *c = t->at;
+
+    if (!c || c->deny == AE_DENY_FORWARD)
+        return AE_STEP_MORE;
+    if (c->deny == AE_DENY_PLAIN) {
+        t->reason = "denied";
+        return ae_reply_error(t, 403, 7, AE_STR("permission denied"));
+    }
+    if (c->obj != AE_OBJ_FIXED)
+        return AE_STEP_MORE; /* the text names a project that we don't know */
+    t->reason = "denied";
+    return ae_reply_error(t, 403, 7,
+                          ae_denied_text(&t->a, &t->rights->subject,
+                                         c->resource, c->action, c->object));
+}
+
+enum ae_step_ret ae_step_decide(ae_txn *t)
+{
+    if (t->skip_decide || !ae_may_decide(t) || !t->checks_made)
+        return AE_STEP_MORE;
+    ae_decide_checks(t, &t->checks, &t->why, &t->at, &t->verdict,
+                     &t->certain);
+    t->decided = true;
+    count_verdict(t);
+    if (t->checks.can_i)
+        return answer_can_i(t);
+    if (t->verdict == AE_DENY)
+        return refuse(t);
+    return AE_STEP_MORE;
+}

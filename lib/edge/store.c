@@ -1,0 +1,294 @@
+/*
+ * store.c - the upstream's answer: it moves generations before the client
+ * hears of it (T13), renews or ends leases (T7), and is kept if every rule of
+ * admission lets it (T10, T11).
+ */
+#include "edge/edge.h"
+
+static bool accepted(int status)
+{
+    return (status >= 200 && status < 300) || status == 403 || status == 404;
+}
+
+/* ---- header ------------------------------------------------------------------ */
+
+/* The upstream refused before it did anything: nothing has moved. */
+static bool did_nothing(int status)
+{
+    return status == 400 || status == 401 || status == 403 || status == 415;
+}
+
+static void settle_write(ae_txn *t, int status)
+{
+    if (!t->nwtags || did_nothing(status))
+        return;
+    if (t->tgt.kind == AE_TGT_UNKNOWN_API && (status < 200 || status >= 300))
+        return;
+    ae_quar_write(t->e, t->wtags, t->nwtags, t->loc->quarantine_ms * 1000);
+}
+
+/* T7: only operations that require a token say anything of it, and nothing
+ * does while anonymous access is on.  The acceptance dates from the moment
+ * the request came, not from the answer. */
+static void settle_lease(ae_txn *t, const struct ae_resp *r)
+{
+    if (t->who != AE_WHO_TOKEN || t->tgt.kind != AE_TGT_OP || !t->api
+        || t->tgt.op->auth != AE_AUTH_REQUIRED)
+        return;
+    if (accepted(r->status)) {
+        if (!t->snap->in.anonymous)
+            ae_lease_grant(t->e, t->id->digest, t->mono_us);
+    } else if (r->status == 401 && r->content_length <= AE_401_MAX
+               && !r->content_encoding.n) {
+        t->want_401 = true;
+    }
+}
+
+/* Shadow compares what it would have said with what Argo CD says. */
+static void settle_shadow(ae_txn *t, const struct ae_resp *r)
+{
+    bool same;
+
+    if (t->loc->mode != AE_MODE_SHADOW)
+        return;
+    if (t->shadow_status == 200) {
+        /* can-i: the body is the verdict. */
+        t->want_compare = r->status == 200 && !r->content_encoding.n;
+        if (t->want_compare)
+            return;
+        same = r->status == 200;
+    } else if (t->shadow_status) {
+        same = r->status == t->shadow_status;
+    } else if (t->decided && t->verdict == AE_ALLOW && t->certain
+               && t->checks.complete && t->checks.n) {
+        same = r->status != 403;
+    } else {
+        return;
+    }
+    ae_count(t->e, same ? AE_N_shadow_same : AE_N_divergence);
+}
+
+static void edit_set(ae_txn *t, ae_str name, ae_str value)
+{
+    if (t->nresp_set < sizeof t->resp_set / sizeof t->resp_set[0])
+        t->resp_set[t->nresp_set++] = (struct ae_field){ name, value };
+}
+
+/* T12, unless the upstream itself asked for something stricter. */
+static void edit_headers(ae_txn *t, const struct ae_resp *r)
+{
+    if (t->loc->mode != AE_MODE_ENFORCE || !t->api
+        || t->tgt.kind == AE_TGT_GRPC || t->tgt.method != AE_M_GET)
+        return;
+    if (r->cache_control.n == 0)
+        edit_set(t, AE_STR("Cache-Control"), AE_STR("private, no-cache"));
+    if (r->vary.n == 0 || ae_ieq(r->vary, AE_STR("accept-encoding")))
+        edit_set(t, AE_STR("Vary"),
+                 AE_STR("Accept-Encoding, Authorization, Cookie"));
+    if (t->cache_class && t->loc->status_header > 0)
+        edit_set(t, AE_STR("Cache-Status"), t->store_wanted
+                 ? AE_STR("argo-edge; fwd=uri-miss")
+                 : AE_STR("argo-edge; fwd=bypass"));
+}
+
+static size_t max_object(const ae_txn *t)
+{
+    return t->loc->max_object > 0 ? (size_t)t->loc->max_object : 0;
+}
+
+static bool admitted(ae_txn *t, const struct ae_resp *r)
+{
+    struct ae_admit_in in = {
+        .status = r->status,
+        .ctype = r->ctype,
+        .cache_control = r->cache_control,
+        .vary = r->vary,
+        .content_encoding = r->content_encoding,
+        .set_cookie = r->set_cookie,
+        .has_renew = r->has_renew,
+        .content_length = r->content_length,
+        .max_object = max_object(t),
+    };
+    const char *why = ae_cache_admit(&in);
+
+    if (!why)
+        return true;
+    t->cache_var = why;
+    ae_count(t->e, AE_N_cache_not_stored);
+    return false;
+}
+
+/* Where the body goes; its size is often known, and then it is allocated
+ * once. */
+static void open_body(ae_txn *t, const struct ae_resp *r)
+{
+    size_t max = t->want_store ? max_object(t) : AE_401_MAX;
+
+    ae_buf_init(&t->resp, &t->a, max);
+    if (r->content_length > 0 && (uint64_t)r->content_length <= max) {
+        size_t n = (size_t)r->content_length + 1;
+
+        t->resp.p = ae_alloc(&t->a, n);
+        t->resp.cap = t->resp.p ? n : 0;
+        t->resp.bad = !t->resp.p;
+    }
+}
+
+int ae_txn_response(ae_txn *t, const struct ae_resp *r,
+                    struct ae_resp_edit *edit)
+{
+    memset(edit, 0, sizeof *edit);
+    if (!t->done || t->act.kind != AE_FORWARD || t->resp_seen)
+        return AE_E_STATE;
+    t->resp_seen = true;
+    t->resp_status = r->status;
+    if (t->loc->mode == AE_MODE_OFF || t->loc->mode == AE_MODE_UNSET)
+        return AE_OK;
+    settle_write(t, r->status);
+    settle_lease(t, r);
+    settle_shadow(t, r);
+    edit_headers(t, r);
+    if (t->store_wanted && admitted(t, r)) {
+        t->want_store = true;
+        t->resp_ctype = ae_dup(&t->a, r->ctype);
+    }
+    edit->set = t->resp_set;
+    edit->nset = t->nresp_set;
+    if (t->want_store || t->want_401 || t->want_compare) {
+        open_body(t, r);
+        edit->feed = !t->resp.bad;
+    }
+    return AE_OK;
+}
+
+/* ---- body ------------------------------------------------------------------------ */
+
+int ae_txn_resp_part(ae_txn *t, ae_str part)
+{
+    if (!t->resp_seen || t->resp_ended || !t->resp.a)
+        return AE_E_STATE;
+    if (t->resp.bad)
+        return AE_E_TOOBIG;
+    ae_buf_put(&t->resp, part);
+    return t->resp.bad ? AE_E_TOOBIG : AE_OK;
+}
+
+/* T7: this 401 and no other says that the token is dead. */
+static void end_401(ae_txn *t, ae_str body)
+{
+    ae_str msg = ae_json_at(&t->a, body, "message");
+
+    if (ae_find_str(body, AE_STR("\"code\":16")) != SIZE_MAX
+        && ae_starts(msg, AE_STR("invalid session:")))
+        ae_lease_drop(t->e, t->id->digest);
+}
+
+static int64_t ttl_us(const ae_txn *t)
+{
+    const struct ae_op *op = t->tgt.op;
+    int64_t ms;
+
+    if (op->cache == AE_CC_LOGIN)
+        ms = t->loc->ttl_settings_ms;
+    else if (ae_starts(ae_cs(op->resource), AE_STR("application")))
+        ms = t->loc->ttl_applications_ms;
+    else
+        ms = t->loc->ttl_objects_ms;
+    return ms > 0 ? ms * 1000 : 0;
+}
+
+/* R24: nothing outlives the token that it was fetched with.  Counted from
+ * the moment the question was asked, when the answer was at its freshest. */
+static int64_t fresh_until(const ae_txn *t)
+{
+    int64_t until = t->wall_us + ttl_us(t);
+
+    if (t->id && t->id->has_exp && t->id->exp > 0
+        && t->id->exp < until / 1000000)
+        until = t->id->exp * 1000000;
+    return until;
+}
+
+static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
+{
+    struct ae_entry en = {
+        .status = t->resp_status,
+        .ctype = t->resp_ctype,
+        .project = o->project,
+        .ns = o->ns,
+        .name = o->name,
+        .body = body,
+        .stored_us = t->wall_us,
+        .fresh_until_us = fresh_until(t),
+    };
+    ae_store *s = t->e->store;
+    ae_str scope = AE_STR("login");
+    int rc;
+
+    if (en.fresh_until_us <= ae_edge_wall(t->e))
+        return "expired";
+    if (t->rights && t->tgt.op->cache != AE_CC_LOGIN)
+        scope = ae_s((const char *)t->rights->scope, sizeof t->rights->scope);
+    pthread_mutex_lock(&t->e->store_lock);
+    rc = s->ops->put(s, &t->key, &en, t->tags, t->ntags, t->gen, scope);
+    pthread_mutex_unlock(&t->e->store_lock);
+    switch (rc) {
+    case AE_OK: return NULL;
+    case AE_E_STATE: return "overtaken";
+    case AE_E_BUSY: return "busy";
+    case AE_E_FULL: return "full";
+    default: return "error";
+    }
+}
+
+static const char *keep(ae_txn *t, ae_str body)
+{
+    const char *why = ae_cache_admit_body(body);
+    struct ae_object o = { .known = true };
+
+    if (why)
+        return why;
+    if (t->tgt.op->cache == AE_CC_OBJECT) {
+        ae_learn_object(t, body, &o);
+        if (!o.known)
+            return "project unknown";
+        if (ae_eq(ae_cs(t->tgt.op->name), AE_STR("ApplicationService_Get")))
+            ae_learn_hint(t, &o);
+    }
+    /* The arena ran dry on the way: the object may be half read (F8). */
+    if (t->a.failed)
+        return "memory";
+    if (ae_quar_holds(t->e, t->tags, t->ntags))
+        return "quarantine";
+    return put(t, &o, body);
+}
+
+void ae_txn_resp_end(ae_txn *t, bool complete)
+{
+    const char *why;
+    ae_str body;
+
+    if (!t->resp_seen || t->resp_ended)
+        return;
+    t->resp_ended = true;
+    if (!t->resp.a)
+        return;
+    body = ae_buf_str(&t->resp);
+    if (t->resp.bad || !complete) {
+        if (t->want_store) {
+            t->cache_var = t->resp.bad ? "too big" : "incomplete";
+            ae_count(t->e, AE_N_cache_not_stored);
+        }
+        return;
+    }
+    if (t->want_401)
+        end_401(t, body);
+    if (t->want_compare)
+        ae_count(t->e, ae_eq(body, t->shadow_body) ? AE_N_shadow_same
+                                                   : AE_N_divergence);
+    if (!t->want_store)
+        return;
+    why = keep(t, body);
+    t->cache_var = why ? why : "stored";
+    ae_count(t->e, why ? AE_N_cache_not_stored : AE_N_cache_stored);
+}

@@ -1,0 +1,197 @@
+/*
+ * txn.c - the step machine: one request from its first byte to its last.
+ */
+#include "edge/edge.h"
+
+/* The path of design section 3.  Each step says MORE or ACT. */
+static const struct ae_step steps[] = {
+    { "shape", ae_step_shape },
+    { "route", ae_step_route },
+    { "credential", ae_step_credential },
+    { "verify", ae_step_verify },
+    { "body", ae_step_body },
+    { "decide", ae_step_decide },
+    { "cache", ae_step_cache },
+    { "forward", ae_step_forward },
+};
+
+#define NSTEPS (sizeof steps / sizeof steps[0])
+
+ae_txn *ae_txn_begin(ae_engine *e, const ae_loc *loc,
+                     const struct ae_req *req, struct ae_mem mem)
+{
+    ae_txn *t;
+
+    if (!e || !loc || !req || !mem.alloc)
+        return NULL;
+    t = mem.alloc(mem.ctx, sizeof *t + AE_SCRATCH);
+    if (!t)
+        return NULL;
+    memset(t, 0, sizeof *t);
+    ae_arena_init(&t->a, mem, t + 1, AE_SCRATCH);
+    t->e = e;
+    t->loc = loc;
+    t->req = req;
+    t->about = &t->tgt;
+    t->wall_us = ae_edge_wall(e);
+    t->mono_us = ae_edge_mono(e);
+    /* One snapshot for the whole request (F19). */
+    pthread_mutex_lock(&e->lock);
+    t->snap = e->snap;
+    ae_snapshot_ref(t->snap);
+    pthread_mutex_unlock(&e->lock);
+    ae_count(e, AE_N_requests);
+    return t;
+}
+
+void ae_txn_end(ae_txn *t)
+{
+    if (!t)
+        return;
+    ae_rights_unref(t->rights);
+    t->rights = NULL;
+    if (t->id)
+        ae_identity_unref(t->id);
+    t->id = NULL;
+    json_decref(t->json);
+    t->json = NULL;
+    ae_snapshot_unref(t->snap);
+    t->snap = NULL;
+}
+
+static void trace(ae_txn *t, const char *name)
+{
+    if (t->ntrace && t->trace[t->ntrace - 1] == name)
+        return; /* a step resumed after its body came */
+    if (t->ntrace < AE_STEPS_MAX)
+        t->trace[t->ntrace++] = name;
+}
+
+static void count_reply(ae_txn *t)
+{
+    int status = t->act.reply.status;
+
+    if (status == 400)
+        ae_count(t->e, AE_N_refused_400);
+    else if (status == 401)
+        ae_count(t->e, AE_N_refused_401);
+    else if (status == 403)
+        ae_count(t->e, AE_N_refused_403);
+    else if (status >= 300)
+        ae_count(t->e, AE_N_refused_other);
+}
+
+/* Shadow: what we would have said is remembered, compared with what Argo CD
+ * says (ae_txn_response), and changes nothing. */
+static void shadow(ae_txn *t)
+{
+    t->shadow_status = t->act.reply.status;
+    t->shadow_body = t->act.reply.body;
+    memset(&t->act, 0, sizeof t->act);
+    t->nset = 0;
+    t->act.kind = AE_FORWARD;
+    t->act.forward.flags = AE_FWD_FEED;
+    if (t->tgt.kind == AE_TGT_OP && t->tgt.op->shape == AE_SHAPE_STREAM)
+        t->act.forward.flags |= AE_FWD_STREAM;
+}
+
+static void fail(ae_txn *t)
+{
+    t->done = true;
+    t->store_wanted = false;
+    ae_reply_fail(t, &t->act);
+    trace(t, "fail");
+    ae_count(t->e, AE_N_failed);
+}
+
+/* |t->act| holds the outcome: settle it for good. */
+static void finish(ae_txn *t)
+{
+    bool reply = t->act.kind == AE_REPLY;
+
+    if (reply)
+        trace(t, "reply");
+    if (reply && t->loc->mode == AE_MODE_SHADOW)
+        shadow(t);
+    t->done = true;
+    if (t->act.kind == AE_CACHED) {
+        trace(t, "cached");
+        ae_count(t->e, AE_N_cache_hit);
+    } else if (t->act.kind == AE_REPLY) {
+        count_reply(t);
+    } else {
+        ae_count(t->e, AE_N_forwarded);
+    }
+}
+
+void ae_txn_step(ae_txn *t, struct ae_act *out)
+{
+    while (!t->done) {
+        enum ae_step_ret r;
+
+        if (t->step >= NSTEPS || t->nsteps++ >= AE_STEPS_MAX) {
+            fail(t);
+            break;
+        }
+        trace(t, steps[t->step].name);
+        r = steps[t->step].fn(t);
+        /* An exhausted arena may have cut a check short: nothing that was
+         * concluded since counts (F8). */
+        if (t->a.failed) {
+            fail(t);
+            break;
+        }
+        if (r == AE_STEP_MORE) {
+            t->step++;
+            continue;
+        }
+        if (t->act.kind == AE_NEED_BODY) {
+            t->nsteps--; /* waiting is no progress, nor a loop of ours */
+            break;
+        }
+        if (t->act.kind == AE_FAIL)
+            fail(t);
+        else
+            finish(t);
+    }
+    *out = t->act;
+}
+
+/* A body that was not asked for is the shell's mistake; one that is too big
+ * is nobody's: the request is forwarded undecided. */
+int ae_txn_body(ae_txn *t, ae_str part, unsigned flags)
+{
+    if (t->done || t->act.kind != AE_NEED_BODY || t->body_done)
+        return AE_E_STATE;
+    if (!t->body_big && part.n) {
+        ae_buf_put(&t->body, part);
+        if (t->body.bad)
+            t->body_big = true;
+    }
+    if (flags & AE_BODY_TOO_BIG)
+        t->body_big = true;
+    if (flags & (AE_BODY_LAST | AE_BODY_TOO_BIG))
+        t->body_done = true;
+    return AE_OK;
+}
+
+/* No step of this version asks for a sub-request, so none can be answered. */
+int ae_txn_fetched(ae_txn *t, uint32_t id, int status, ae_str ctype,
+                   ae_str body, unsigned flags)
+{
+    (void)id, (void)status, (void)ctype, (void)body, (void)flags;
+    return t->act.kind == AE_NEED_FETCH ? AE_E_UNSUP : AE_E_STATE;
+}
+
+ae_str ae_txn_trace(ae_txn *t)
+{
+    ae_buf b;
+
+    ae_buf_init(&b, &t->a, 1024);
+    for (size_t i = 0; i < t->ntrace; i++) {
+        if (i)
+            ae_buf_putc(&b, ',');
+        ae_buf_puts(&b, t->trace[i]);
+    }
+    return b.bad ? ae_s(NULL, 0) : ae_buf_str(&b);
+}
