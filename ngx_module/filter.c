@@ -1,0 +1,365 @@
+
+/*
+ * The upstream's answer: shown to the core before a byte leaves, edited, and
+ * fed to the store.  These filters run ahead of gzip.
+ */
+
+
+#include "ngx_http_argo_edge.h"
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+static ngx_int_t ngx_http_argo_edge_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_argo_edge_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_argo_edge_response(ngx_http_request_t *r,
+    struct ae_resp *resp);
+static ngx_int_t ngx_http_argo_edge_join(ngx_http_request_t *r, ae_str *to,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_argo_edge_edit_response(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, struct ae_resp_edit *edit);
+static void ngx_http_argo_edge_clear(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx);
+
+
+void
+ngx_http_argo_edge_filter_init(void)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_argo_edge_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_argo_edge_body_filter;
+}
+
+
+static ngx_int_t
+ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
+{
+    struct ae_resp             resp;
+    struct ae_resp_edit        edit;
+    ngx_http_argo_edge_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_argo_edge_get_ctx(r);
+
+    if (ctx == NULL || !ctx->terminal || ctx->responded
+        || ctx->act.kind != AE_FORWARD)
+    {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx->responded = 1;
+
+    ngx_memzero(&resp, sizeof(struct ae_resp));
+    ngx_memzero(&edit, sizeof(struct ae_resp_edit));
+
+    if (ngx_http_argo_edge_response(r, &resp) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK) {
+        edit.feed = false;
+    }
+
+    if (ctx->lcf->loc.mode == AE_MODE_ENFORCE
+        && ngx_http_argo_edge_edit_response(r, ctx, &edit) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (edit.feed && ngx_http_argo_edge_may_feed(r, ctx)) {
+        ctx->feeding = 1;
+        ctx->expected = resp.content_length;
+        r->filter_need_in_memory = 1;
+
+    } else if (edit.feed) {
+        ae_txn_resp_end(ctx->txn, false);
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* what the upstream sent, before proxy_hide_header and the like */
+
+static ngx_int_t
+ngx_http_argo_edge_response(ngx_http_request_t *r, struct ae_resp *resp)
+{
+    ngx_int_t             rc;
+    ngx_uint_t            i;
+    ngx_list_part_t      *part;
+    ngx_table_elt_t      *h;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u && u->headers_in.status_n == 0) {
+        u = NULL;
+    }
+
+    resp->status = (int) (u ? u->headers_in.status_n : r->headers_out.status);
+    resp->content_length = u ? u->headers_in.content_length_n
+                             : r->headers_out.content_length_n;
+    resp->ctype = (u && u->headers_in.content_type)
+        ? ngx_http_argo_edge_span(&u->headers_in.content_type->value)
+        : ngx_http_argo_edge_span(&r->headers_out.content_type);
+
+    part = u ? &u->headers_in.headers.part : &r->headers_out.headers.part;
+
+    for ( /* void */ ; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].hash == 0) {
+                continue;
+            }
+
+#define ngx_http_argo_edge_is(s)                                              \
+    (h[i].key.len == sizeof(s) - 1                                            \
+     && ngx_strncasecmp(h[i].key.data, (u_char *) s, sizeof(s) - 1) == 0)
+
+            rc = NGX_OK;
+
+            if (ngx_http_argo_edge_is("Cache-Control")) {
+                rc = ngx_http_argo_edge_join(r, &resp->cache_control,
+                                             &h[i].value);
+
+            } else if (ngx_http_argo_edge_is("Vary")) {
+                rc = ngx_http_argo_edge_join(r, &resp->vary, &h[i].value);
+
+            } else if (ngx_http_argo_edge_is("Content-Encoding")) {
+                rc = ngx_http_argo_edge_join(r, &resp->content_encoding,
+                                             &h[i].value);
+
+            } else if (ngx_http_argo_edge_is("Set-Cookie")) {
+                rc = ngx_http_argo_edge_join(r, &resp->set_cookie,
+                                             &h[i].value);
+
+            } else if (ngx_http_argo_edge_is("Grpc-Metadata-Renew-Token")) {
+                resp->has_renew = true;
+            }
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_argo_edge_join(ngx_http_request_t *r, ae_str *to, ngx_str_t *value)
+{
+    u_char  *p;
+
+    if (to->p == NULL) {
+        *to = ngx_http_argo_edge_span(value);
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, to->n + 2 + value->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    to->n = (size_t) (ngx_sprintf(p, "%*s, %V", to->n, to->p, value) - p);
+    to->p = (char *) p;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_argo_edge_edit_response(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, struct ae_resp_edit *edit)
+{
+    size_t            k;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].hash
+                && ae_txn_strip_response(ctx->txn,
+                                         ngx_http_argo_edge_span(&h[i].key)))
+            {
+                ngx_http_argo_edge_clear(r, &h[i]);
+            }
+
+            for (k = 0; h[i].hash && k < edit->nset; k++) {
+
+                if (edit->set[k].name.n == h[i].key.len
+                    && ngx_strncasecmp(h[i].key.data,
+                                       (u_char *) edit->set[k].name.p,
+                                       h[i].key.len)
+                       == 0)
+                {
+                    ngx_http_argo_edge_clear(r, &h[i]);
+                }
+            }
+        }
+    }
+
+    for (k = 0; k < edit->nset; k++) {
+
+        if (edit->set[k].value.n == 0) {
+            continue;
+        }
+
+        h = ngx_http_argo_edge_push(r, &r->headers_out.headers,
+                                    edit->set[k].name, edit->set[k].value);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (h->key.len == 4 && ngx_strncmp(h->lowcase_key, "etag", 4) == 0) {
+            r->headers_out.etag = h;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_argo_edge_clear(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    h->hash = 0;
+
+    if (r->headers_out.etag == h) {
+        r->headers_out.etag = NULL;
+    }
+
+    if (r->headers_out.location == h) {
+        r->headers_out.location = NULL;
+    }
+
+    if (r->headers_out.content_encoding == h) {
+        r->headers_out.content_encoding = NULL;
+    }
+}
+
+
+/*
+ * A body may stand for the decided target only if that target is what went
+ * upstream, byte for byte: a rewrite, or a proxy_pass with a URI part, would
+ * file the answer under a wrong key (T1, R30).
+ */
+
+static ngx_uint_t
+ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx)
+{
+    u_char               *p;
+    size_t                n;
+    ngx_buf_t            *b;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->upgrade || u->request_bufs == NULL
+        || ctx->redirected || r->err_status
+        || u->headers_in.status_n != r->headers_out.status
+        || ctx->lcf->loc.mode != AE_MODE_ENFORCE)
+    {
+        return 0;
+    }
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 0;
+    }
+#endif
+
+    b = u->request_bufs->buf;
+    n = r->method_name.len + 1 + ctx->req.target.n + 1;
+    p = b->start;
+
+    if (p == NULL || (size_t) (b->end - p) < n
+        || ngx_memcmp(p, r->method_name.data, r->method_name.len) != 0
+        || p[r->method_name.len] != ' ')
+    {
+        return 0;
+    }
+
+    p += r->method_name.len + 1;
+
+    if (ngx_memcmp(p, ctx->req.target.p, ctx->req.target.n) == 0
+        && p[ctx->req.target.n] == ' ')
+    {
+        return 1;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "argo_edge: not cached, since another target than the "
+                  "received one went upstream; use proxy_pass without a URI "
+                  "part and without rewrite");
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_argo_edge_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    size_t                     n;
+    ngx_buf_t                 *b;
+    ngx_chain_t               *cl;
+    ngx_http_argo_edge_ctx_t  *ctx;
+
+    ctx = ngx_http_argo_edge_get_ctx(r->main);
+
+    if (ctx && r != r->main && ctx->fetch.sr == r) {
+        return ngx_http_argo_edge_fetch_body(ctx, in);
+    }
+
+    if (ctx == NULL || r != r->main || !ctx->feeding) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    for (cl = in; cl && ctx->feeding; cl = cl->next) {
+        b = cl->buf;
+        n = ngx_buf_in_memory(b) ? (size_t) (b->last - b->pos) : 0;
+
+        if ((n == 0 && ngx_buf_size(b))
+            || (n && ae_txn_resp_part(ctx->txn, ae_s((char *) b->pos, n))
+                     != AE_OK))
+        {
+            ctx->feeding = 0;
+            ae_txn_resp_end(ctx->txn, false);
+            break;
+        }
+
+        ctx->fed += n;
+
+        if (b->last_buf) {
+            ctx->feeding = 0;
+
+            /* nginx sends last_buf only when the upstream ended in order,
+             * which an answer up to the end of the connection cannot show */
+
+            ae_txn_resp_end(ctx->txn, ctx->expected >= 0
+                                      ? ctx->fed == ctx->expected
+                                      : r->upstream
+                                        && r->upstream->headers_in.chunked);
+        }
+    }
+
+    return ngx_http_next_body_filter(r, in);
+}
