@@ -246,14 +246,14 @@ static int warm(const struct bench *b)
     return -1;
 }
 
-static double wrk(const struct bench *b, enum which c, int ms)
+static double wrk(const struct bench *b, enum which c)
 {
     char  cmd[2400], out[4096];
     char *p;
 
-    snprintf(cmd, sizeof(cmd), "taskset -c 1 wrk -t1 -c%d -d%dms -H "
+    snprintf(cmd, sizeof(cmd), "taskset -c 1 wrk -t1 -c%d -d1s -H "
              "'Authorization: Bearer %s' 'http://127.0.0.1:%d%s' 2>&1",
-             CONNECTIONS, ms, b->token, b->port[cases[c].port],
+             CONNECTIONS, b->token, b->port[cases[c].port],
              cases[c].path);
     shell(cmd, out, sizeof(out));
     p = strstr(out, "Requests/sec:");
@@ -331,7 +331,7 @@ int bench_http(int quick, bench_emit emit)
     rc = warm(&b);
     for (int r = -1; rc == 0 && r < rounds; r++)
         for (int c = 0; c < NCASE; c++) {
-            double v = wrk(&b, (enum which)c, r < 0 ? 200 : 1000);
+            double v = wrk(&b, (enum which)c);
 
             if (r >= 0)
                 b.rps[c][r] = v;
