@@ -78,6 +78,7 @@ static int load(struct ae_gate *g, const struct ae_jscan *s, json_t **out)
     note(g, s->repaired, "token is malformed: JSON is not valid UTF-8");
     note(g, s->nul, "token is malformed: NUL in a JSON string");
     note(g, s->deep, "token is malformed: JSON is nested too deeply");
+    g->lossy |= s->deep || s->nul_key;
     if (s->kind == 'n') {            /* null leaves Go's map empty */
         *out = json_object();
         return *out ? AE_OK : AE_E_NOMEM;

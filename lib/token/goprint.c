@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DIGITS = 17 };   /* enough for every float64 */
+enum { DIGITS = 17,     /* enough for every float64 */
+       LARGE_EXPONENT = 6 };
 
 /* The shortest decimal that reads back as |f|: digits without the point, and
  * the exponent of the first.  snprintf and strtod share the locale's point,
@@ -31,8 +32,8 @@ static size_t shortest(double f, char digits[DIGITS + 1], int *exponent)
     return n;
 }
 
-/* fmt prints a float64 under %v as %g with the shortest digits, but changes
- * to an exponent only below -4 or from 21 on. */
+/* fmt prints a float64 under %v as %g with the shortest digits, and strconv
+ * then decides for an exponent as if the precision were 6. */
 static void put_float(ae_buf *b, double f)
 {
     char   d[DIGITS + 1];
@@ -44,7 +45,7 @@ static void put_float(ae_buf *b, double f)
         f = -f;
     }
     n = shortest(f, d, &x);
-    if (x < -4 || x >= 21) {
+    if (x < -4 || x >= LARGE_EXPONENT) {
         ae_buf_putc(b, d[0]);
         if (n > 1) {
             ae_buf_putc(b, '.');

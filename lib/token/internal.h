@@ -28,6 +28,7 @@ struct ae_jscan {
     bool   deep;      /* nested deeper than AE_JSON_DEPTH */
     bool   repaired;  /* invalid UTF-8 or a lone surrogate was replaced */
     bool   nul;       /* a \u0000 somewhere */
+    bool   nul_key;   /* ... in a member's name, where |text| has U+FFFD */
     ae_str number;    /* first number that is no float64, else absent */
 };
 
@@ -45,6 +46,8 @@ struct ae_gate {
     json_t     *header, *claims; /* objects, owned: ae_gate_free() */
     enum ae_alg alg;      /* AE_ALG_NONE: "none" */
     ae_str      alg_name;
+    bool        lossy;    /* nested values are not what was sent (too deep,
+                             NUL in a name): do not print them */
     ae_str      reason;   /* AE_E_SYNTAX: Argo CD's words */
     const char *stricter; /* first reason of ours to refuse a token that
                              Argo CD takes (closed list, item 2) */

@@ -134,6 +134,7 @@ static bool escape_u(struct scan *s, bool key)
     if (u == 0) {
         s->r->nul = true;
         if (key) {           /* jansson has no NUL in keys */
+            s->r->nul_key = true;
             emit(s, AE_STR("\\ufffd"));
             return true;
         }
@@ -222,7 +223,8 @@ static bool put_number(struct scan *s, ae_str text, bool integer)
         json_decref(v);
     }
     emit(s, text);
-    if (integer && text.n > 18)
+    /* and -0 keeps its sign */
+    if (integer && (text.n > 18 || ae_eq_lit(text, "-0")))
         emit(s, AE_STR(".0"));
     return true;
 }

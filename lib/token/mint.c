@@ -31,7 +31,7 @@ int ae_token_mint(ae_arena *a, ae_str secret, const json_t *claims,
             rc = ae_err_set(err, AE_E_NOMEM, "out of memory");
         OPENSSL_cleanse(text, strlen(text));
     }
-    jwt_free_str(text);
+    free(text); /* libjwt 1.10 has no jwt_free_str() */
     jwt_free(j);
     free(z);
     return rc;

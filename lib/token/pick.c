@@ -8,8 +8,6 @@
  */
 #include "token/internal.h"
 
-#include <stdio.h>
-
 #define COOKIE "argocd.token"
 
 enum { ABSENT = 0, JOINED, BROKEN, AMBIGUOUS, TOO_MANY };
@@ -102,75 +100,64 @@ static bool is_ours(ae_str name) /* argocd.token or argocd.token-... */
         && (name.n == base.n || name.p[base.n] == '-');
 }
 
-/* strconv.Atoi of the text before a colon; what Go refuses is no token. */
-static bool chunk_count(ae_str s, int64_t *n)
+struct chunk { uint64_t i; ae_str value; };
+
+/* The number in argocd.token-N as fmt's %d writes it. */
+static bool chunk_number(ae_str name, uint64_t *i)
 {
-    return ae_parse_i64(s, n);
+    ae_str d = ae_sub(name, sizeof(COOKIE), name.n); /* past the dash */
+
+    return is_ours(name) && d.n && d.p[0] != '0' && ae_parse_u64(d, i);
 }
 
-/* Value of the chunk argocd.token-|n|; false when the name comes twice. */
-static bool find_chunk(ae_str line, int64_t n, ae_str *out)
+/* Chunks below |count| of one line in |out|, sorted.  JOINED, or why not. */
+static int collect(ae_str line, uint64_t count, struct chunk *out, size_t *n)
 {
-    char          name[48];
     struct cookie c;
-    ae_str        want;
-    bool          seen = false;
-    int           len = snprintf(name, sizeof(name), COOKIE "-%lld",
-                                 (long long)n);
+    uint64_t      i;
+    size_t        at;
 
-    want = ae_s(name, (size_t)len);
-    *out = ae_s(NULL, 0);
+    *n = 0;
     while (next_cookie(&line, &c)) {
-        if (!ae_eq(c.name, want) || !c.valid)
+        if (!c.valid || !chunk_number(c.name, &i) || i >= count)
             continue;
-        if (seen)
-            return false;
-        seen = true;
-        *out = c.value;
+        if (*n == AE_COOKIE_CHUNKS)
+            return TOO_MANY;
+        for (at = *n; at > 0 && out[at - 1].i > i; at--)
+            out[at] = out[at - 1];
+        out[at].i = i;
+        out[at].value = c.value;
+        (*n)++;
+        if (at > 0 && out[at - 1].i == i)
+            return AMBIGUOUS;
     }
-    return true;
-}
-
-/* More chunk cookies in the line than we are ready to join? */
-static bool many_chunks(ae_str line)
-{
-    struct cookie c;
-    size_t        n = 0;
-
-    while (next_cookie(&line, &c))
-        n += is_ours(c.name);
-    return n > AE_COOKIE_CHUNKS;
+    return JOINED;
 }
 
 /* Join "N:first" with the chunks of the same line.  A chunk that is missing
  * counts as empty, as in Argo CD. */
 static int join(ae_arena *a, ae_str line, ae_str value, ae_str *token)
 {
-    ae_str  count, first, rest = ae_cut(value, ':', &count);
-    int64_t n;
-    ae_buf  b;
+    struct chunk chunk[AE_COOKIE_CHUNKS];
+    ae_str       count, rest = ae_cut(value, ':', &count);
+    int64_t      want;
+    size_t       n;
+    ae_buf       b;
+    int          rc;
 
     *token = value;
     if (!rest.p)
         return JOINED;
-    if (!chunk_count(count, &n) || ae_find(rest, ':') < rest.n)
+    if (!ae_parse_i64(count, &want) || ae_find(rest, ':') < rest.n)
         return BROKEN;
-    if (n <= 1) {
-        *token = rest;
-        return JOINED;
-    }
-    if (many_chunks(line))
-        return TOO_MANY;
-    first = rest;
+    *token = rest;
+    rc = collect(line, want > 0 ? (uint64_t)want : 0, chunk, &n);
+    if (rc != JOINED || n == 0)
+        return rc;
     ae_buf_init(&b, a, 0);
-    ae_buf_put(&b, first);
-    for (int64_t i = 1; i < n && i <= AE_COOKIE_CHUNKS; i++) {
-        ae_str chunk;
-
-        if (!find_chunk(line, i, &chunk))
-            return AMBIGUOUS;
-        ae_buf_put(&b, chunk);
-    }
+    ae_buf_put(&b, rest);
+    for (size_t i = 0; i < n; i++)
+        ae_buf_put(&b, chunk[i].value);
     *token = ae_buf_str(&b);
     return b.bad ? AE_E_NOMEM : JOINED;
 }

@@ -252,7 +252,10 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
         return;
     }
     if (!ae_claims_times(a, g->claims, now, &tm, &reason)) {
-        refuse(out, reason);
+        if (g->lossy && ae_starts(reason, AE_STR("iat '"))) /* it quotes */
+            unknown(out, g, AE_STR("Argo CD's answer cannot be worded"));
+        else
+            refuse(out, reason);
         return;
     }
     if (!g->stricter && too_many_groups(t, g->claims))
