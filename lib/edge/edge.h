@@ -57,6 +57,7 @@ struct ae_snapshot {
     ae_tokens           *tokens;
     struct ae_route_conf route;
     bool                 blind;      /* no inputs: nothing may be decided */
+    bool                 partial;    /* projects may exist that we lack */
     bool                 empty;      /* policy.csv is absent or blank (F18) */
     ae_str               policy_epoch, conf_epoch; /* T9 */
     const ae_str        *origins; size_t norigins; /* R26: host[:port] */
@@ -210,6 +211,7 @@ struct ae_txn {
     ae_str               resp_ctype;
     ae_buf               resp;
     bool                 want_401, want_compare, want_store;
+    int64_t              max_age_s;  /* of the upstream, -1 none */
     struct ae_field      resp_set[4]; size_t nresp_set;
 };
 

@@ -148,6 +148,31 @@ static void all_families(ae_txn *t)
         t->wtags[t->nwtags++] = ae_cs(all[i]);
 }
 
+/* A GET that writes (refresh=) names no tags of its own: it changes what it
+ * reads, and the lists that show it.  "app:?" is what readers of any one
+ * application share; moving it would drop them all. */
+static int tags_of_read(ae_txn *t)
+{
+    size_t n = 0, out = 0;
+    bool app = false;
+    ae_str *r = NULL;
+
+    if (ae_route_tags(&t->snap->route, t->about, NULL, 'r', &t->a, &r, &n))
+        return AE_E_NOMEM;
+    t->wtags = ae_nalloc(&t->a, n + 1, sizeof *t->wtags);
+    if (!t->wtags)
+        return AE_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        app |= ae_starts(r[i], AE_STR("app:"));
+        if (!ae_eq_lit(r[i], "app:?"))
+            t->wtags[out++] = r[i];
+    }
+    if (app)
+        t->wtags[out++] = AE_STR("applications");
+    t->nwtags = out;
+    return AE_OK;
+}
+
 void ae_write_tags(ae_txn *t)
 {
     enum ae_method m = t->tgt.method;
@@ -166,11 +191,8 @@ void ae_write_tags(ae_txn *t)
         return;
     rc = ae_route_tags(&t->snap->route, g, t->json, 'w', &t->a, &t->wtags,
                        &t->nwtags);
-    /* A GET that writes (refresh=) names no tags of its own: it changes what
-     * it reads. */
     if (rc == AE_OK && t->nwtags == 0 && g->side_effect)
-        rc = ae_route_tags(&t->snap->route, g, NULL, 'r', &t->a, &t->wtags,
-                           &t->nwtags);
+        rc = tags_of_read(t);
     if (rc != AE_OK) {
         t->wtags = NULL;
         t->nwtags = 0;

@@ -22,8 +22,9 @@ static int build_policy(ae_snapshot *s, const ae_conf *c, struct ae_err *err)
     };
 
     /* auto = complete if appprojects/ exists (design section 6). */
-    in.projects_partial = c->projects == AE_PARTIAL
+    s->partial = c->projects == AE_PARTIAL
         || (c->projects == AE_AUTO && !s->in.have_projects);
+    in.projects_partial = s->partial;
     return ae_policy_new(&in, &s->policy, err);
 }
 

@@ -131,7 +131,7 @@ static enum ae_step_ret parse_json(ae_txn *t)
     struct ae_err err = { 0 };
 
     if (text.n == 0 || ae_eq_lit(text, "null"))
-        t->json = json_object();
+        t->json = json_null();
     else
         t->json = ae_json_parse(text, DEPTH_MAX, &err);
     if (!t->json) {

@@ -265,11 +265,12 @@ enum ae_step_ret ae_step_cache(ae_txn *t)
     if (cc & AE_CC_NO_STORE)
         return no_cache(t, "no-store");
     if (ae_route_tags(&t->snap->route, &t->tgt, NULL, 'r', &t->a, &t->tags,
-                      &t->ntags) != AE_OK
-        || make_key(t) != AE_OK) {
+                      &t->ntags) != AE_OK) {
         t->a.failed = true;
         return AE_STEP_MORE;
     }
+    if (make_key(t) != AE_OK)
+        return no_cache(t, "key too long");
     if (t->ntags == 0 || t->ntags > AE_CACHE_TAGS_MAX)
         return no_cache(t, "tags");
     if (ae_quar_holds(t->e, t->tags, t->ntags))

@@ -105,6 +105,14 @@ static enum ae_pick_result pick(ae_txn *t)
                          r->cookie, r->ncookie, &t->cred);
 }
 
+/* An operation that does not mind a bad token, or a request that we do not
+ * understand well enough to refuse it. */
+static bool not_our_say(const ae_txn *t)
+{
+    return t->skip_decide
+        || (t->tgt.op && t->tgt.op->auth != AE_AUTH_REQUIRED);
+}
+
 enum ae_step_ret ae_step_credential(ae_txn *t)
 {
     bool grpc = t->tgt.kind == AE_TGT_GRPC && !t->skip_decide;
@@ -112,6 +120,10 @@ enum ae_step_ret ae_step_credential(ae_txn *t)
     if (!rest_auth(t) && !grpc)
         return AE_STEP_MORE;
     if (pick(t) == AE_PICK_REFUSE) {
+        if (t->cred.status == 401 && not_our_say(t)) {
+            t->bad_token = true; /* checked upstream, or counts as none */
+            return AE_STEP_MORE;
+        }
         t->reason = "credential refused";
         ae_count(t->e, AE_N_token_refused);
         return ae_reply_error(t, t->cred.status ? t->cred.status : 400,
@@ -163,10 +175,8 @@ static int find_rights(ae_txn *t)
 
 static enum ae_step_ret no_token(ae_txn *t)
 {
-    enum ae_auth auth = t->tgt.op ? t->tgt.op->auth : AE_AUTH_REQUIRED;
-
     t->who = AE_WHO_NONE;
-    if (t->skip_decide || auth != AE_AUTH_REQUIRED)
+    if (not_our_say(t))
         return AE_STEP_MORE;
     if (t->snap->blind || !t->snap->in.have_accounts) {
         /* Anonymous access may be on: not ours to refuse. */
@@ -201,13 +211,12 @@ static bool seen(ae_txn *t, uint64_t gen)
 
 static enum ae_step_ret refused(ae_txn *t, const struct ae_token_result *r)
 {
-    enum ae_auth auth = t->tgt.op ? t->tgt.op->auth : AE_AUTH_REQUIRED;
     ae_str msg;
 
     ae_count(t->e, AE_N_token_refused);
     t->bad_token = true;
-    if (t->skip_decide || auth != AE_AUTH_REQUIRED)
-        return AE_STEP_MORE; /* treated as none upstream, or checked there */
+    if (not_our_say(t))
+        return AE_STEP_MORE;
     msg = ae_fmt(&t->a, "invalid session: %.*s", (int)r->reason.n,
                  r->reason.n ? r->reason.p : "");
     t->reason = r->stricter ? "token refused by a stricter rule"
@@ -226,6 +235,9 @@ static enum ae_step_ret verify(ae_txn *t)
         memset(&r, 0, sizeof r);
         ae_token_check(t->snap->tokens, &t->a, t->cred.token,
                        t->wall_us / 1000000, &r);
+        /* Partial inputs: the project may exist where we cannot see it. */
+        if (r.verdict == AE_TOKEN_REFUSED && r.no_project && t->snap->partial)
+            r.verdict = AE_TOKEN_UNKNOWN;
         if (r.verdict == AE_TOKEN_REFUSED)
             return refused(t, &r);
         if (r.verdict != AE_TOKEN_OK || !r.identity) {
@@ -249,7 +261,7 @@ enum ae_step_ret ae_step_verify(ae_txn *t)
 {
     bool grpc = t->tgt.kind == AE_TGT_GRPC && !t->skip_decide;
 
-    if (!rest_auth(t) && !grpc)
+    if ((!rest_auth(t) && !grpc) || t->bad_token)
         return AE_STEP_MORE;
     if (t->cred.source == AE_CRED_NONE)
         return no_token(t);

@@ -16,7 +16,8 @@ bool ae_may_decide(const ae_txn *t)
 static bool is_self(const ae_txn *t, const struct ae_check *c)
 {
     return c->self_ok && t->who == AE_WHO_TOKEN
-        && ae_eq_lit(t->id->issuer, "argocd") && ae_eq(t->id->user, c->object);
+        && ae_eq_lit(t->id->issuer, "argocd")
+        && (c->object.n == 0 || ae_eq(t->id->user, c->object));
 }
 
 static enum ae_verdict ask(ae_txn *t, const struct ae_check *c,
@@ -112,11 +113,46 @@ static enum ae_step_ret answer_can_i(ae_txn *t)
                                                 : AE_STR("{\"value\":\"no\"}"));
 }
 
+static const struct ae_role *find_role(const ae_txn *t)
+{
+    ae_str project = ae_target_get(t->about, "project");
+    ae_str role = ae_target_get(t->about, "role");
+
+    for (size_t i = 0; i < t->snap->in.nprojects; i++) {
+        const struct ae_project *p = &t->snap->in.projects[i];
+
+        if (!ae_eq(p->name, project))
+            continue;
+        for (size_t k = 0; k < p->nroles; k++)
+            if (ae_eq(p->roles[k].name, role))
+                return &p->roles[k];
+    }
+    return NULL;
+}
+
+/* Argo CD looks up project and role before this check, and lets members of
+ * the role's own groups pass: deny only where neither can happen. */
+static bool role_denies(const ae_txn *t)
+{
+    const struct ae_subject *s = &t->rights->subject;
+    const struct ae_role *r = find_role(t);
+
+    if (!r)
+        return false;
+    for (size_t i = 0; i < s->ngroups; i++)
+        for (size_t k = 0; k < r->ngroups; k++)
+            if (ae_eq(s->groups[i], r->groups[k]))
+                return false;
+    return true;
+}
+
 static enum ae_step_ret refuse(ae_txn *t)
 {
     const struct ae_check *c = t->at;
 
     if (!c || c->deny == AE_DENY_FORWARD)
+        return AE_STEP_MORE;
+    if (c->deny == AE_DENY_VERBOSE_ROLE && !role_denies(t))
         return AE_STEP_MORE;
     if (c->deny == AE_DENY_PLAIN) {
         t->reason = "denied";

@@ -151,6 +151,7 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     if (t->store_wanted && admitted(t, r)) {
         t->want_store = true;
         t->resp_ctype = ae_dup(&t->a, r->ctype);
+        t->max_age_s = ae_cache_max_age(r->cache_control);
     }
     edit->set = t->resp_set;
     edit->nset = t->nresp_set;
@@ -201,7 +202,12 @@ static int64_t ttl_us(const ae_txn *t)
  * the moment the question was asked, when the answer was at its freshest. */
 static int64_t fresh_until(const ae_txn *t)
 {
-    int64_t until = t->wall_us + ttl_us(t);
+    int64_t ttl = ttl_us(t), until;
+
+    /* Not longer than the upstream itself grants (RFC 9111 section 4.2). */
+    if (t->max_age_s >= 0 && t->max_age_s * 1000000 < ttl)
+        ttl = t->max_age_s * 1000000;
+    until = t->wall_us + ttl;
 
     if (t->id && t->id->has_exp && t->id->exp > 0
         && t->id->exp < until / 1000000)
