@@ -19,9 +19,10 @@ enum ae_cost { AE_COST_READ, AE_COST_LIST, AE_COST_HEAVY, AE_COST_WRITE,
 enum ae_auth { AE_AUTH_REQUIRED, AE_AUTH_OPTIONAL, AE_AUTH_NONE,
                AE_AUTH_COOKIE /* cookie only: terminal, extensions */ };
 
-/* Query fields of an operation. */
-struct ae_qfield { const char *name; char type; /* s b i e(num) */
-                   bool repeated; bool side_effect; };
+/* Query fields of an operation.  Types: s string, b bool, i int64, n int32,
+ * m a message (its binding is not followed: the target becomes doubtful). */
+struct ae_qfield { const char *name; char type;
+                   bool repeated; bool side_effect; bool no_store; };
 
 struct ae_op {
     uint16_t            id;      /* index in the table; stable per build */
@@ -51,7 +52,7 @@ const struct ae_op *ae_op_at(size_t i);
 const struct ae_op *ae_op_by_name(ae_str name);
 const struct ae_op *ae_op_by_grpc(ae_str full_method);
 
-/* ---- match.c, query.c ------------------------------------------------------ */
+/* ---- match.c, query.c ---------------------------------------------------- */
 
 enum ae_target_kind {
     AE_TGT_BAD = 0,   /* refuse: status/text below (400 by T2, 404, 405, 415) */
@@ -101,7 +102,7 @@ int ae_route(const struct ae_route_conf *c, const struct ae_route_in *in,
 /* First value of a bound query or path parameter; absent span if none. */
 ae_str ae_target_get(const struct ae_target *t, const char *name);
 
-/* ---- object.c: the checks that Argo CD will make ---------------------------- */
+/* ---- object.c: the checks that Argo CD will make ------------------------- */
 
 enum ae_obj_kind {
     AE_OBJ_FIXED = 0,  /* |object| is the exact RBAC object */
@@ -114,7 +115,12 @@ enum ae_obj_kind {
 enum ae_deny_style {
     AE_DENY_FORWARD = 0, /* a "no" here is not ours to say: forward */
     AE_DENY_PLAIN,       /* 403 "permission denied" */
-    AE_DENY_VERBOSE      /* 403 "permission denied: res, act, obj, sub: …" */
+    AE_DENY_VERBOSE,     /* 403 "permission denied: res, act, obj, sub: …" */
+    AE_DENY_VERBOSE_ROLE /* as VERBOSE, but only if the snapshot holds the
+                            project (path parameter "project") with the role
+                            (path parameter "role") and none of the caller's
+                            groups is in that role's groups; else FORWARD:
+                            Argo CD looks these up before the check */
 };
 
 struct ae_check {
@@ -124,7 +130,8 @@ struct ae_check {
     ae_str             suffix;   /* STORED* */
     enum ae_deny_style deny;
     bool               self_ok;  /* skipped if the caller's identifier equals
-                                    |object| and the issuer is argocd */
+                                    |object|, or |object| is empty, and the
+                                    issuer is argocd */
     bool               or_next;  /* yes here settles; no asks the next check
                                     (fine-grained inheritance) */
 };
@@ -139,24 +146,33 @@ struct ae_checks {
     int    status; ae_str error; int code; /* can-i: 400 for unknown names */
 };
 
-/* |body|: parsed JSON or NULL.  Order = Argo CD's. */
+/* |body|: parsed JSON or NULL (not read).  An empty body is passed as JSON
+ * null, a body that does not parse is not passed at all: the call is then to
+ * be forwarded.  Order = Argo CD's.  Errors: AE_E_NOMEM, AE_E_INVAL. */
 int ae_route_checks(const struct ae_route_conf *c, const struct ae_target *t,
                     const json_t *body, ae_arena *a, struct ae_checks *out);
 
-/* The check to repeat on a cached entry whose object has |project| (from the
- * stored body or its index); FIXED in |out|.  AE_E_UNSUP if the operation has
- * none (class list, login, self). */
+/* The checks to repeat on a cached entry whose object has |project| (from the
+ * stored body or its index); FIXED in |out|, all must say yes.  |ns| and
+ * |name| are those of the stored object (name: server or URL of clusters and
+ * repositories); absent = as in the request.  AE_E_UNSUP if the operation has
+ * none (class list, login, self) or the request names another project (Argo CD
+ * would say 404). */
 int ae_route_recheck(const struct ae_route_conf *c, const struct ae_target *t,
                      ae_str project, ae_str ns, ae_str name, ae_arena *a,
                      struct ae_checks *out);
 
-/* Concrete tags from op->reads / op->writes and the parameters.  Unknown
- * parameter => the whole family ("applications").  |kind| 'r' or 'w'. */
+/* Concrete tags from op->reads / op->writes and the parameters; |kind| 'r' or
+ * 'w'.  "app:?/NAME" stands for the application NAME in a namespace that the
+ * request does not tell, "app:?" for any application: one application's entry
+ * reads "app:NS/NAME app:?/NAME app:?", a write moves "applications" (lists)
+ * and the narrowest that is certain.  Who drops the whole family by hand moves
+ * both "applications" and "app:?". */
 int ae_route_tags(const struct ae_route_conf *c, const struct ae_target *t,
                   const json_t *body, char kind, ae_arena *a,
                   ae_str **tags, size_t *n);
 
-/* ---- grpc.c -------------------------------------------------------------------- */
+/* ---- grpc.c -------------------------------------------------------------- */
 
 /* Classify a gRPC(-web) call by its method path; op or NULL. */
 const struct ae_op *ae_grpc_op(ae_str path);
