@@ -3,53 +3,53 @@
  */
 #include "policy/internal.h"
 
-/*
- * One check(): yes if some matching line allows, and no matching line denies
- * or raises.  A line that we could not evaluate within a budget leaves the
- * answer open unless the other lines settle it either way: what Argo CD would
- * have said is then unknown, never a guess.
- */
-void ae_check_rows(const struct ae_prow *r, const struct ae_prow *end,
-                   ae_str object, struct ae_check *out)
-{
-    bool     maybe_yes = false, maybe_no = false;
-    uint32_t yes = 0;
-    bool     have_yes = false;
+/* What the rows of one check() say; |no| stops its walk (R2). */
+struct tally {
+    uint32_t    yes, no;        /* first such row */
+    bool        have_yes, have_no, maybe_yes, maybe_no;
+    enum ae_why why_no;
+};
 
-    out->row = AE_NO_ROW;
-    for (; r < end; r++) {
+/* Walk the rows of check |ask| from |r| on; returns where the next begins.
+ * A line that we could not evaluate within a budget leaves the answer open
+ * unless the other lines settle it either way. */
+static const struct ae_prow *walk(const struct ae_prow *r,
+                                  const struct ae_prow *end, uint32_t ask,
+                                  ae_str object, struct tally *t)
+{
+    for (; r < end && r->ask == ask; r++) {
         int m = ae_prow_match(r, object);
 
         if (m == 0)
             continue;
         if (r->maybe || m == AE_E_BUDGET) {
-            maybe_yes |= r->effect == AE_EFF_ALLOW;
-            maybe_no |= r->maybe || r->effect == AE_EFF_DENY
-                     || !r->pat || ae_pat_may_raise(r->pat);
-            continue;
-        }
-        if (m < 0 || r->effect == AE_EFF_DENY) {
-            out->verdict = AE_DENY;
-            out->why = m < 0 ? AE_WHY_ERROR : AE_WHY_RULE;
-            out->row = r->row;
-            return;
-        }
-        if (r->effect == AE_EFF_ALLOW && !have_yes) {
-            have_yes = true;
-            yes = r->row;
+            t->maybe_yes |= r->effect == AE_EFF_ALLOW;
+            t->maybe_no |= r->maybe || r->effect == AE_EFF_DENY
+                        || ae_pat_may_raise(r->pat);
+        } else if (m < 0 || r->effect == AE_EFF_DENY) {
+            if (!t->have_no || r->row < t->no) {
+                t->have_no = true;
+                t->no = r->row;
+                t->why_no = m < 0 ? AE_WHY_ERROR : AE_WHY_RULE;
+            }
+        } else if (r->effect == AE_EFF_ALLOW
+                   && (!t->have_yes || r->row < t->yes)) {
+            t->have_yes = true;
+            t->yes = r->row;
         }
     }
-    if (have_yes && !maybe_no) {
-        out->verdict = AE_ALLOW;
-        out->why = yes == AE_NO_ROW ? AE_WHY_EMPTY_POLICY : AE_WHY_RULE;
-        out->row = yes;
-    } else if (have_yes || maybe_yes) {
-        out->verdict = AE_UNKNOWN;
-        out->why = AE_WHY_BUDGET;
-    } else {
-        out->verdict = AE_DENY;
-        out->why = AE_WHY_NO_RULE;
-    }
+    return r;
+}
+
+/* Yes if some line allows and none denies or raises: which came first in the
+ * policy matters only for the rule that is named. */
+static enum ae_verdict verdict_of(const struct tally *t)
+{
+    if (t->have_no)
+        return AE_DENY;
+    if (t->have_yes && !t->maybe_no)
+        return AE_ALLOW;
+    return t->have_yes || t->maybe_yes ? AE_UNKNOWN : AE_DENY;
 }
 
 static void name_rule(const ae_policy *p, uint32_t row,
@@ -65,55 +65,73 @@ static void name_rule(const ae_policy *p, uint32_t row,
     out->rule_text = ae_row_text(r);
 }
 
-/* Is a refusal by |k| better to report than the one at hand?  The first that
- * a line caused is, but one on the caller beats one on the default role. */
-static bool better_no(const struct ae_ask *have, const struct ae_check *c,
-                      const struct ae_ask *k)
+static void say_yes(const ae_policy *p, const struct ae_ask *k,
+                    const struct tally *t, struct ae_decision *out)
 {
-    if (c->verdict == AE_UNKNOWN || c->why == AE_WHY_NO_RULE)
-        return false;
-    return !have || (have->role == AE_ASK_DEFAULT
-                     && k->role != AE_ASK_DEFAULT);
+    out->verdict = AE_ALLOW;
+    out->subject = k->subject;
+    if (t->yes == AE_NO_ROW)
+        out->why = AE_WHY_EMPTY_POLICY;
+    else if (k->role == AE_ASK_DEFAULT)
+        out->why = AE_WHY_DEFAULT_ROLE;
+    else
+        out->why = AE_WHY_RULE;
+    name_rule(p, t->yes, out);
+}
+
+/* Which refusal to report: the first that a line caused, but one on the
+ * caller beats one on the default role. */
+static void note_no(const struct ae_ask *k, const struct tally *t,
+                    const struct ae_ask **ask, struct tally *best)
+{
+    if (t->have_no && (!*ask || ((*ask)->role == AE_ASK_DEFAULT
+                                 && k->role != AE_ASK_DEFAULT))) {
+        *ask = k;
+        *best = *t;
+    }
 }
 
 void ae_plan_eval(const ae_principal *pr, const struct ae_plan *plan,
                   ae_str object, bool certain, struct ae_decision *out)
 {
-    const struct ae_prow *row = plan->row;
+    const struct ae_prow *g = plan->row, *gend = g + plan->ngeneral;
+    const struct ae_prow *b = NULL, *bend = NULL;
     const struct ae_ask  *no = NULL;
-    struct ae_check       best = { AE_DENY, AE_NO_ROW, AE_WHY_NO_RULE };
+    struct tally          best = { 0 };
     bool                  unknown = false;
 
-    for (uint32_t i = 0; i < plan->nask; i++) {
-        const struct ae_ask  *k = plan->ask[i].ask;
-        const struct ae_prow *end = plan->row + plan->ask[i].end;
-        struct ae_check       c;
+    if (plan->bucket) {
+        const struct ae_bucket *k = ae_plan_bucket(plan, object);
 
-        if (certain && !k->base) {
-            row = end;
-            continue;
-        }
-        ae_check_rows(row, end, object, &c);
-        row = end;
-        if (c.verdict == AE_ALLOW) {
-            out->verdict = AE_ALLOW;
-            out->why = k->role == AE_ASK_DEFAULT && c.why == AE_WHY_RULE
-                     ? AE_WHY_DEFAULT_ROLE : c.why;
-            out->subject = k->subject;
-            name_rule(pr->p, c.row, out);
-            return;
-        }
-        unknown |= c.verdict == AE_UNKNOWN;
-        if (better_no(no, &c, k)) {
-            no = k;
-            best = c;
+        if (k) {
+            b = plan->row + k->first;
+            bend = plan->row + k->end;
         }
     }
-    out->verdict = unknown ? AE_UNKNOWN : AE_DENY;
-    out->why = unknown ? AE_WHY_BUDGET : best.why;
+    while (g < gend || b < bend) {
+        uint32_t ask = g < gend && !(b < bend && b->ask < g->ask)
+                     ? g->ask : b->ask;
+        const struct ae_ask *k = &plan->tab->ask[ask];
+        struct tally         t = { 0 };
+        enum ae_verdict      v;
+
+        g = walk(g, gend, ask, object, &t);
+        b = walk(b, bend, ask, object, &t);
+        if (certain && !k->base)
+            continue;
+        v = verdict_of(&t);
+        if (v == AE_ALLOW) {
+            say_yes(pr->p, k, &t, out);
+            return;
+        }
+        unknown |= v == AE_UNKNOWN;
+        note_no(k, &t, &no, &best);
+    }
     out->subject = no ? no->subject : pr->subject.id;
-    if (!unknown)
-        name_rule(pr->p, best.row, out);
+    out->verdict = unknown ? AE_UNKNOWN : AE_DENY;
+    out->why = unknown ? AE_WHY_BUDGET : no ? best.why_no : AE_WHY_NO_RULE;
+    if (no && !unknown)
+        name_rule(pr->p, best.no, out);
 }
 
 /*

@@ -171,20 +171,21 @@ struct ae_prow {                    /* a row whose resource and action fit */
     const struct ae_pat *pat;       /* NULL: decided without the object */
     uint32_t             n;
     uint32_t             row;
+    uint32_t             ask;       /* index in tab->ask */
     uint8_t              kind, effect;
     bool                 maybe;     /* resource or action: budget overrun */
 };
 
-struct ae_pask {
-    const struct ae_ask *ask;
-    uint32_t             end;       /* past its last row in plan->row */
-};
+/* Rows that can only match objects with one text before the first slash. */
+struct ae_bucket { uint32_t tag, first, end; }; /* end 0: free */
 
 struct ae_plan {                    /* (resource, action) in one set */
     const struct ae_tab *tab;
-    struct ae_pask      *ask;
-    struct ae_prow      *row;
-    uint32_t             nask, nrow;
+    struct ae_prow      *row;       /* by ask, then by row */
+    uint32_t             nrow;
+    uint32_t             ngeneral;  /* rows that no bucket holds, first */
+    struct ae_bucket    *bucket;    /* NULL: all rows are general */
+    uint32_t             mask;
 };
 
 struct ae_ra {                      /* a (resource, action) that was asked */
@@ -238,6 +239,9 @@ struct ae_plan *ae_principal_plan(ae_principal *pr, struct ae_ra *ra,
                                   uint32_t set);
 struct ae_plan *ae_plan_build(ae_principal *pr, const struct ae_ra *ra,
                               const struct ae_tab *tab);
+/* The bucket of |object|, if it has one.  Only with plan->bucket. */
+const struct ae_bucket *ae_plan_bucket(const struct ae_plan *plan,
+                                       ae_str object);
 void *ae_memo_get(const ae_principal *pr, uint64_t key);
 int   ae_memo_put(ae_principal *pr, uint64_t key, void *val);
 
@@ -283,14 +287,14 @@ static inline int ae_prow_match(const struct ae_prow *r, ae_str s)
     }
 }
 
-/* Answer of one check() over its rows. */
-struct ae_check {
-    enum ae_verdict verdict;        /* DENY = no */
-    uint32_t        row;            /* that settled it, or AE_NO_ROW */
-    enum ae_why     why;
-};
-void ae_check_rows(const struct ae_prow *row, const struct ae_prow *end,
-                   ae_str object, struct ae_check *out);
+/* Text before the first slash, or all of it: what buckets go by. */
+static inline ae_str ae_object_head(ae_str s)
+{
+    const char *slash = s.n ? memchr(s.p, '/', s.n) : NULL;
+
+    return slash ? ae_s(s.p, (size_t)(slash - s.p)) : s;
+}
+
 /* |certain|: only the checks that no project can change. */
 void ae_plan_eval(const ae_principal *pr, const struct ae_plan *plan,
                   ae_str object, bool certain, struct ae_decision *out);

@@ -7,10 +7,13 @@
  */
 #include "policy/internal.h"
 
+#include <stdlib.h>
+
 struct plan_build {
     ae_principal   *pr;
     struct ae_plan *plan;
     uint32_t        cap;
+    uint32_t        ask;        /* the one being laid out */
     bool            bad;
 };
 
@@ -31,7 +34,9 @@ static struct ae_prow *push(struct plan_build *b)
         plan->row = row;
         b->cap = cap;
     }
-    return memset(&plan->row[plan->nrow++], 0, sizeof(*plan->row));
+    memset(&plan->row[plan->nrow], 0, sizeof(*plan->row));
+    plan->row[plan->nrow].ask = b->ask;
+    return &plan->row[plan->nrow++];
 }
 
 /* A line whose answer needs no look at the object: it raises, or it may. */
@@ -120,22 +125,117 @@ static void push_hole(struct plan_build *b, const struct ae_ra *ra)
                false);
 }
 
+/* ---- buckets: callers with many rows ---- */
+
+enum { LINEAR_MAX = 8 };
+
+/* The head that each object matching |r| has; absent if it can be any. */
+static ae_str row_head(const struct ae_prow *r)
+{
+    ae_str lit = ae_s(r->lit, r->n), head = ae_object_head(lit);
+
+    switch (r->kind) {
+    case AE_PAT_LIT:
+        return r->lit ? head : ae_s(NULL, 0);
+    case AE_PAT_PREFIX:
+    case AE_PAT_PRESUF:
+    case AE_PAT_PRELINE:
+        return head.n < lit.n ? head : ae_s(NULL, 0);
+    default:
+        return ae_s(NULL, 0);
+    }
+}
+
+struct headed { uint32_t tag, row; };
+
+static int cmp_headed(const void *x, const void *y)
+{
+    const struct headed *a = x, *b = y;
+
+    if (a->tag != b->tag)
+        return a->tag < b->tag ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static uint32_t head_tag(ae_str head)
+{
+    return (uint32_t)ae_hash64(head, 1);
+}
+
+/* Moves the rows with a head behind the general ones, those of one head side
+ * by side and still in order.  Heads of equal tag share a bucket: their rows
+ * are compared with the object anyway. */
+static bool make_buckets(ae_principal *pr, struct ae_plan *plan,
+                         ae_arena *scratch)
+{
+    struct headed  *h = ae_alloc(scratch, plan->nrow * sizeof(*h));
+    struct ae_prow *row = ae_alloc(&pr->cache, plan->nrow * sizeof(*row));
+    uint32_t        n = 0, general = 0, slots = 8;
+
+    if (!h || !row)
+        return false;
+    for (uint32_t i = 0; i < plan->nrow; i++) {
+        ae_str head = row_head(&plan->row[i]);
+
+        if (head.p) {
+            h[n].tag = head_tag(head);
+            h[n++].row = i;
+        } else {
+            row[general++] = plan->row[i];
+        }
+    }
+    while (slots < n * 2)
+        slots *= 2;
+    plan->bucket = ae_nalloc(&pr->cache, slots, sizeof(*plan->bucket));
+    if (!plan->bucket)
+        return false;
+    plan->mask = slots - 1;
+    qsort(h, n, sizeof(*h), cmp_headed);
+    for (uint32_t i = 0, at = 0; i < n; i++) {
+        if (i == 0 || h[i].tag != h[i - 1].tag) {
+            at = h[i].tag & plan->mask;
+            while (plan->bucket[at].end)
+                at = (at + 1) & plan->mask;
+            plan->bucket[at].tag = h[i].tag;
+            plan->bucket[at].first = general + i;
+        }
+        plan->bucket[at].end = general + i + 1;
+        row[general + i] = plan->row[h[i].row];
+    }
+    plan->row = row;
+    plan->ngeneral = general;
+    return true;
+}
+
+const struct ae_bucket *ae_plan_bucket(const struct ae_plan *plan,
+                                       ae_str object)
+{
+    uint32_t tag = head_tag(ae_object_head(object));
+
+    for (uint32_t at = tag & plan->mask;; at = (at + 1) & plan->mask) {
+        const struct ae_bucket *b = &plan->bucket[at];
+
+        if (b->end == 0)
+            return NULL;
+        if (b->tag == tag)
+            return b;
+    }
+}
+
 struct ae_plan *ae_plan_build(ae_principal *pr, const struct ae_ra *ra,
                               const struct ae_tab *tab)
 {
     struct ae_plan   *plan = ae_zalloc(&pr->cache, sizeof(*plan));
     struct plan_build b = { .pr = pr, .plan = plan };
+    ae_heap           heap = { 0 };
+    ae_arena          scratch;
+    bool              ok = true;
 
     if (!plan)
         return NULL;
     plan->tab = tab;
-    plan->ask = ae_nalloc(&pr->cache, (size_t)tab->nask + 1,
-                          sizeof(*plan->ask));
-    if (!plan->ask)
-        return NULL;
-    for (uint32_t i = 0; i < tab->nask; i++) {
-        const struct ae_ask *k = &tab->ask[i];
-        uint32_t             first = plan->nrow;
+    for (b.ask = 0; b.ask < tab->nask; b.ask++) {
+        const struct ae_ask *k = &tab->ask[b.ask];
 
         if (k->hole)
             push_hole(&b, ra);
@@ -144,11 +244,13 @@ struct ae_plan *ae_plan_build(ae_principal *pr, const struct ae_ra *ra,
                 break;
         if (b.bad)
             return NULL;
-        if (plan->nrow == first)
-            continue; /* a plain no */
-        plan->ask[plan->nask].ask = k;
-        plan->ask[plan->nask].end = plan->nrow;
-        plan->nask++;
     }
-    return plan;
+    plan->ngeneral = plan->nrow;
+    if (plan->nrow > LINEAR_MAX) {
+        ae_arena_init(&scratch, ae_heap_mem(&heap), NULL, 0);
+        scratch.limit = pr->limit;
+        ok = make_buckets(pr, plan, &scratch);
+        ae_heap_free(&heap);
+    }
+    return ok ? plan : NULL;
 }
