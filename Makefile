@@ -1,26 +1,326 @@
-# Bootstrap Makefile: enough to build every folder on its own.
-CC ?= cc
+# argo-edge.  `make help` lists what there is to make.
+#
+#   B=DIR      build below DIR instead of build/ (several can stand side by
+#              side; the configuration is always build/config.mk)
+#   ASAN=1     with AddressSanitizer and UBSan, into build-asan/ if no B is
+#              given
+
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+CONFIG := build/config.mk
+
+# ---- configuration -----------------------------------------------------------
+
+# `make test` and `make demo` are for a machine that has nothing yet: there,
+# what is missing is installed as well.
+ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
+include $(CONFIG)
+endif
+
+$(CONFIG): configure
+	@if [ -f $@ ]; then \
+	    env CC='$(CC)' ./configure $(CONFIGURE_ARGS); \
+	else \
+	    env -u CC -u CFLAGS ./configure \
+	        $(if $(filter test demo,$(MAKECMDGOALS)),--install-deps); \
+	fi
+
+ifeq ($(ASAN),1)
+B ?= build-asan
+else
 B ?= build
-CFLAGS ?= -O2 -g
-WARN = -Wall -Wextra -Wshadow -Wconversion -Werror
-CPPFLAGS += -Ilib -D_GNU_SOURCE
-LIBS = -ljansson -lcrypto -ljwt -llmdb -lpcre2-8 -lyaml -lxxhash -lpthread
-FOLDERS = base policy token route limit cache mirror config edge
-all: lib
+endif
+
+VERSION := $(shell sed -n 's/.*AE_VERSION "\(.*\)".*/\1/p' lib/argo_edge.h)
+SOVERSION := 0
+FOLDERS := base policy token route limit cache mirror config edge
+
+# ---- flags ---------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
+HARDEN := -fstack-protector-strong -Wformat -Werror=format-security
+LDHARDEN := -Wl,-z,relro,-z,now
+
+ifeq ($(ASAN),1)
+override CFLAGS := -g -O1 -fsanitize=address,undefined \
+    -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+    -DAE_ARENA_EMULATE
+endif
+# glibc's checks want an optimiser, and step on the sanitizers' toes
+ifneq ($(filter -O1 -O2 -O3 -Os,$(CFLAGS)),)
+ifeq ($(findstring -fsanitize,$(CFLAGS)),)
+HARDEN += -D_FORTIFY_SOURCE=2
+endif
+endif
+
+AE_CPPFLAGS := -Ilib -D_GNU_SOURCE -include build/ae_config.h
+AE_CFLAGS = -std=c11 $(AE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN)
+# one set of objects for archive, shared library and modules
+PICFLAGS := -fPIC -fno-semantic-interposition
+LIBS := -ljansson -lcrypto -ljwt -llmdb -lpcre2-8 -lyaml -lxxhash -lpthread
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie
+
+# ---- sources -------------------------------------------------------------------
+
+objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
+LIB_SRC := $(sort $(foreach f,$(FOLDERS),$(wildcard lib/$(f)/*.c)))
+CLI_SRC := $(sort $(wildcard cli/*.c cli/agent/*.c))
+DEMO_SRC := $(sort $(wildcard demo/*.c))
+VEC_SRC := $(sort tests/runner/vectors.c $(wildcard tests/runner/check_*.c))
+REPLAY_SRC := $(sort $(wildcard tests/runner/replay*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/*/*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
+NGX_SRC := $(sort $(wildcard ngx_module/*.c ngx_module/*.h ngx_module/config))
+HTTPD_SRC := $(sort $(wildcard httpd_module/*.c))
+
+ALL_OBJ := $(call objs,$(LIB_SRC) $(CLI_SRC) $(DEMO_SRC) $(VEC_SRC) \
+    $(REPLAY_SRC) $(BENCH_SRC))
+UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+ARCHIVE := $(B)/libargoedge.a
+SHARED := $(B)/libargoedge.so.$(VERSION)
+CLI := $(B)/argo-edge
+NGX_SO := $(B)/nginx/ngx_http_argo_edge_module.so
+HTTPD_SO := $(B)/httpd/mod_argo_edge.so
+
+PROGRAMS := $(CLI) $(B)/demo-backend
+TEST_PROGRAMS := $(B)/tests/vectors $(if $(REPLAY_SRC),$(B)/tests/replay) \
+    $(if $(BENCH_SRC),$(B)/tests/bench)
+MODULES := $(if $(NGINX_SRC),$(if $(NGX_SRC),$(NGX_SO))) \
+    $(if $(APXS),$(if $(HTTPD_SRC),$(HTTPD_SO)))
+
+# ---- goals ---------------------------------------------------------------------
+
+.PHONY: all lib help units programs asan demo test check bench fuzz lint \
+    install deb clean $(FOLDERS)
+.DELETE_ON_ERROR:
+
+all: lib $(PROGRAMS) $(MODULES)
+
+lib: $(ARCHIVE) $(SHARED) $(B)/libargoedge.so $(B)/argoedge.pc
+
+help:
+	@echo 'make            library, command, modules (in build/)'
+	@echo 'make demo       a small Argo CD look-alike with the edge in front'
+	@echo 'make test       everything that can be tested; the first run on a'
+	@echo '                new machine installs what is missing'
+	@echo 'make check      the fast part of it'
+	@echo 'make bench      measure; make fuzz SECONDS=60  search for crashes'
+	@echo 'make lint       warnings of clang, and the rules of the house'
+	@echo 'make install    below PREFIX (DESTDIR is honoured)'
+	@echo 'make deb        a Debian package in build/'
+	@echo 'make clean      remove build/ and build-asan/'
+
+programs: $(PROGRAMS) $(TEST_PROGRAMS)
+units: $(UNITS)
+
+demo: all
+	BUILD=$(abspath $(B)) sh demo/demo.sh $(DEMO)
+
+# everything that tests/t runs under the sanitizers
+asan:
+	+$(MAKE) --no-print-directory ASAN=1 B=build-asan units \
+	    build-asan/tests/vectors
+
+PROVE ?= prove
+test: all programs units asan
+	$(PROVE) -r $(PROVEFLAGS) tests/t
+
+check: lib programs units
+	$(PROVE) $(PROVEFLAGS) tests/t/unit.t tests/t/vectors.t tests/t/style.t
+
+bench: all programs
+	$(B)/tests/bench $(BENCH)
+
+lint: all
+	$(PROVE) $(PROVEFLAGS) tests/t/style.t tests/t/clang.t
+
+clean:
+	rm -rf build build-asan
+
+# ---- objects, library ------------------------------------------------------------
+
+$(B)/obj/%.o: %.c $(CONFIG)
+	@mkdir -p $(@D)
+	$(CC) $(AE_CFLAGS) $(PICFLAGS) -MMD -MP -c $< -o $@
+
+# A list that changes (a source came or went) makes its archive anew.
+$(B)/%.list: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(LIST)' | cmp -s - $@ || printf '%s\n' '$(LIST)' >$@
+.PHONY: FORCE
+
 define FOLDER_RULE
-$(B)/libae_$(1).a: $$(patsubst %.c,$(B)/%.o,$$(wildcard lib/$(1)/*.c))
-	@rm -f $$@; ar rcs $$@ $$^
+$(B)/libae_$(1).list: LIST = $(filter lib/$(1)/%,$(LIB_SRC))
+$(B)/libae_$(1).a: $(call objs,$(filter lib/$(1)/%,$(LIB_SRC))) \
+    $(B)/libae_$(1).list
+	@rm -f $$@
+	ar rcs $$@ $$(filter %.o,$$^)
 $(1): $(B)/libae_$(1).a
 endef
 $(foreach f,$(FOLDERS),$(eval $(call FOLDER_RULE,$(f))))
-$(B)/%.o: %.c
+
+$(B)/libargoedge.list: LIST = $(LIB_SRC)
+$(ARCHIVE): $(call objs,$(LIB_SRC)) $(B)/libargoedge.list
+	@rm -f $@
+	ar rcs $@ $(filter %.o,$^)
+
+$(SHARED): $(call objs,$(LIB_SRC)) lib/argo_edge.map $(B)/libargoedge.list
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -shared $(if \
+	    $(findstring -fsanitize,$(CFLAGS)),,-Wl,-z,defs) \
+	    -Wl,-soname,libargoedge.so.$(SOVERSION) \
+	    -Wl,--version-script=lib/argo_edge.map $(filter %.o,$^) $(LIBS) -o $@
+
+$(B)/libargoedge.so: $(SHARED)
+	ln -sf $(notdir $(SHARED)) $(B)/libargoedge.so.$(SOVERSION)
+	ln -sf $(notdir $(SHARED)) $@
+
+$(B)/argoedge.pc: Makefile lib/argo_edge.h $(CONFIG)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -fPIC $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c $< -o $@
-# unit tests of a floor-1 folder link base and that folder only
-$(B)/unit/%: tests/unit/%.c tests/unit/tap.h
-	$(MAKE) --no-print-directory $(B)/libae_base.a $(B)/libae_$(firstword $(subst /, ,$*)).a
+	@{ echo 'prefix=$(PREFIX)'; \
+	echo 'libdir=$(LIBDIR)'; \
+	echo 'includedir=$${prefix}/include'; \
+	echo; \
+	echo 'Name: argoedge'; \
+	echo 'Description: decides requests for the API server of Argo CD'; \
+	echo 'Version: $(VERSION)'; \
+	echo 'Requires.private: jansson libcrypto libjwt lmdb libpcre2-8' \
+	    'yaml-0.1 libxxhash'; \
+	echo 'Libs: -L$${libdir} -largoedge'; \
+	echo 'Libs.private: -lpthread'; \
+	echo 'Cflags: -I$${includedir} -I$${includedir}/argo-edge'; } >$@
+
+# ---- programs --------------------------------------------------------------------
+
+$(CLI): $(call objs,$(CLI_SRC)) $(ARCHIVE)
+	$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
+
+$(B)/demo-backend: $(call objs,$(DEMO_SRC)) $(ARCHIVE)
+	$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
+
+$(B)/tests/vectors: $(call objs,$(VEC_SRC)) $(ARCHIVE)
+$(B)/tests/replay: $(call objs,$(REPLAY_SRC)) $(ARCHIVE)
+$(B)/tests/bench: $(call objs,$(BENCH_SRC)) $(ARCHIVE)
+$(B)/tests/vectors $(B)/tests/replay $(B)/tests/bench:
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(CPPFLAGS) -Itests/unit $(CFLAGS) $(WARN) $< $(B)/libae_$(firstword $(subst /, ,$*)).a $(B)/libae_base.a $(LIBS) -o $@
-lib: $(foreach f,$(FOLDERS),$(B)/libae_$(f).a)
--include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all lib $(FOLDERS)
+	$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
+
+# A unit test sees the ground floor and its own folder, edge sees them all.
+UNIT_HDR := $(wildcard tests/unit/*.h tests/unit/*/*.h)
+define UNIT_RULE
+$(B)/unit/$(1)/%: tests/unit/$(1)/%.c $(UNIT_HDR) $(2)
+	@mkdir -p $$(@D)
+	$$(CC) $$(AE_CFLAGS) -fPIE -Itests/unit -MMD -MP -MF $$@.d -MT $$@ $$< \
+	    $(2) $$(LDFLAGS) $$(LDHARDEN) -pie $$(LIBS) -o $$@
+endef
+UNIT_OTHER := $(filter-out $(FOLDERS),$(notdir $(wildcard tests/unit/*)))
+$(foreach f,$(filter-out edge,$(FOLDERS)),$(eval $(call \
+    UNIT_RULE,$(f),$(if $(filter base,$(f)),,$(B)/libae_$(f).a) \
+    $(B)/libae_base.a)))
+$(foreach f,edge $(filter-out %.h,$(UNIT_OTHER)),$(eval $(call \
+    UNIT_RULE,$(f),$(ARCHIVE))))
+
+# ---- fuzzing -----------------------------------------------------------------------
+
+SECONDS ?= 60
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+
+$(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(CONFIG)
+	@mkdir -p $(@D)
+	clang -std=c11 $(AE_CPPFLAGS) -g -O1 -DAE_ARENA_EMULATE \
+	    -fsanitize=fuzzer,address,undefined $< $(LIB_SRC) $(LIBS) -o $@
+
+fuzz: $(FUZZ)
+	@for f in $(FUZZ); do \
+	    mkdir -p $(B)/corpus/$$(basename $$f); \
+	    $$f -max_total_time=$(SECONDS) $(B)/corpus/$$(basename $$f) || exit 1; \
+	done
+
+# ---- modules -----------------------------------------------------------------------
+
+# nginx's own build, out of its tree.  Its make must not inherit our variables.
+NGX_OUT := $(abspath $(B))/nginx
+NGX_CC := -g -O2 -fPIC -fstack-protector-strong -Wformat \
+    -Werror=format-security -Wdate-time -D_FORTIFY_SOURCE=2
+NGX_LD := -Wl,-z,relro -Wl,-z,now -fPIC
+
+$(B)/nginx/Makefile: ngx_module/config $(filter %.h,$(NGX_SRC)) $(CONFIG) \
+    | $(ARCHIVE)
+	@mkdir -p $(@D)
+	cd '$(NGINX_SRC)' && NGX_CONF_FLAGS=--with-compat && \
+	    env -u MAKEFLAGS -u MFLAGS AE_LIB_DIR='$(abspath $(B))' \
+	    AE_LIBS='$(LIBS)' bash -c 'if [ -f ./conf_flags ]; then \
+	    . ./conf_flags; else NGX_CONF_FLAGS=(--with-compat); fi; \
+	    ./configure "$${NGX_CONF_FLAGS[@]}" --builddir="$(NGX_OUT)" \
+	    --with-cc-opt="$(NGX_CC)" --with-ld-opt="$(NGX_LD)" \
+	    --add-dynamic-module="$(CURDIR)/ngx_module"' \
+	    >'$(NGX_OUT)/configure.log' 2>&1 \
+	    || { tail -n 20 '$(NGX_OUT)/configure.log'; exit 1; }
+
+$(NGX_SO): $(NGX_SRC) $(ARCHIVE) $(B)/nginx/Makefile
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CFLAGS make --silent \
+	    -f '$(NGX_OUT)/Makefile' -C '$(NGINX_SRC)' modules
+
+$(HTTPD_SO): $(HTTPD_SRC) $(wildcard httpd_module/*.h) $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(CC) -shared -fPIC -Ilib $$($(APXS) -q CFLAGS CPPFLAGS | tr '\n' ' ') \
+	    -D_GNU_SOURCE -I$$($(APXS) -q INCLUDEDIR) \
+	    -I$$($(APXS) -q APR_INCLUDEDIR) -O2 -g $(HARDEN) -Wall -Wextra \
+	    $(LDHARDEN) -Wl,--exclude-libs,ALL $(HTTPD_SRC) $(ARCHIVE) $(LIBS) \
+	    -o $@
+
+# ---- installing ------------------------------------------------------------------
+
+INSTALL ?= install
+NGX_MODDIR ?= /usr/lib/nginx/modules
+NGX_CONFDIR ?= /usr/share/nginx/modules-available
+HTTPD_MODDIR ?= /usr/lib/apache2/modules
+INC := $(DESTDIR)$(PREFIX)/include
+
+install: all
+	$(INSTALL) -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(LIBDIR)/pkgconfig' \
+	    '$(INC)/argo-edge/base' '$(INC)/argo-edge/config'
+	$(INSTALL) -m 755 $(CLI) '$(DESTDIR)$(PREFIX)/bin/'
+	$(INSTALL) -m 644 $(ARCHIVE) $(SHARED) '$(DESTDIR)$(LIBDIR)/'
+	ln -sf $(notdir $(SHARED)) \
+	    '$(DESTDIR)$(LIBDIR)/libargoedge.so.$(SOVERSION)'
+	ln -sf libargoedge.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libargoedge.so'
+	$(INSTALL) -m 644 $(B)/argoedge.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/'
+	$(INSTALL) -m 644 lib/argo_edge.h '$(INC)/'
+	$(INSTALL) -m 644 lib/base/base.h lib/base/inputs.h \
+	    '$(INC)/argo-edge/base/'
+	$(INSTALL) -m 644 lib/config/config.h '$(INC)/argo-edge/config/'
+ifneq ($(filter $(NGX_SO),$(MODULES)),)
+	$(INSTALL) -d '$(DESTDIR)$(NGX_MODDIR)' '$(DESTDIR)$(NGX_CONFDIR)'
+	$(INSTALL) -m 644 $(NGX_SO) '$(DESTDIR)$(NGX_MODDIR)/'
+	echo 'load_module modules/ngx_http_argo_edge_module.so;' \
+	    >'$(DESTDIR)$(NGX_CONFDIR)/mod-http-argo-edge.conf'
+endif
+ifneq ($(filter $(HTTPD_SO),$(MODULES)),)
+	$(INSTALL) -d '$(DESTDIR)$(HTTPD_MODDIR)'
+	$(INSTALL) -m 644 $(HTTPD_SO) '$(DESTDIR)$(HTTPD_MODDIR)/'
+endif
+
+DEB := $(B)/deb
+DEB_ARCH = $(shell dpkg --print-architecture)
+deb: all
+	rm -rf $(DEB)
+	+$(MAKE) --no-print-directory install DESTDIR='$(abspath $(DEB))' \
+	    PREFIX=/usr
+	mkdir -p $(DEB)/DEBIAN $(DEB)/usr/share/doc/argo-edge
+	cp LICENSE $(DEB)/usr/share/doc/argo-edge/copyright
+	printf '%s\n' 'Package: argo-edge' 'Version: $(VERSION)' \
+	    'Architecture: $(DEB_ARCH)' 'Section: httpd' 'Priority: optional' \
+	    'Maintainer: argo-edge maintainers <argo-edge@localhost>' \
+	    'Depends: libc6, libssl3, libjansson4, liblmdb0, libpcre2-8-0, libyaml-0-2, libxxhash0, libjwt0' \
+	    'Suggests: nginx' \
+	    'Description: edge in front of the API server of Argo CD' \
+	    ' Library, command and nginx module that decide requests by the' \
+	    ' policy of Argo CD and answer from a cache.' \
+	    >$(DEB)/DEBIAN/control
+	dpkg-deb --root-owner-group --build $(DEB) \
+	    $(B)/argo-edge_$(VERSION)_$(DEB_ARCH).deb
+
+# ---- dependencies on headers ---------------------------------------------------------
+
+-include $(ALL_OBJ:.o=.d) $(UNITS:=.d)
