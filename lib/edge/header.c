@@ -20,6 +20,7 @@ static const char *const names[AE_H__N] = {
     [AE_H_ARGOCD_PROJECT] = "argocd-project-name",
     [AE_H_TRANSFER_ENCODING] = "transfer-encoding",
     [AE_H_TOKEN] = "token",
+    [AE_H_METADATA] = "grpc-metadata-", /* a prefix */
 };
 
 const char *ae_hdr_name(enum ae_hdr h)
@@ -29,7 +30,11 @@ const char *ae_hdr_name(enum ae_hdr h)
 
 int ae_hdr_lookup(ae_str name)
 {
-    for (int i = 0; i < AE_H__N; i++)
+    ae_str pre = ae_cs(names[AE_H_METADATA]);
+
+    if (ae_ieq(ae_sub(name, 0, pre.n), pre))
+        return AE_H_METADATA;
+    for (int i = 0; i < AE_H_METADATA; i++)
         if (ae_ieq(name, ae_cs(names[i])))
             return i;
     return -1;

@@ -119,6 +119,12 @@ enum ae_step_ret ae_step_credential(ae_txn *t)
 
     if (!rest_auth(t) && !grpc)
         return AE_STEP_MORE;
+    /* REST reads identities from Grpc-Metadata-* before any other: stripped
+     * (C01), and what the client meant is not ours to guess. */
+    if (t->req->hdr[AE_H_METADATA].p) {
+        t->skip_decide = true;
+        t->reason = "grpc-metadata stripped";
+    }
     if (pick(t) == AE_PICK_REFUSE) {
         if (t->cred.status == 401 && not_our_say(t)) {
             t->bad_token = true; /* checked upstream, or counts as none */
