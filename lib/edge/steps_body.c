@@ -185,38 +185,21 @@ static enum ae_step_ret rest_body(ae_txn *t)
     return parse_json(t);
 }
 
-/* The first frame of a gRPC(-web) body; only that counts upstream. */
-static bool first_frame(ae_str body, ae_str *msg)
-{
-    const unsigned char *p = (const unsigned char *)body.p;
-    uint32_t n;
-
-    if (body.n < 5 || p[0] != 0)
-        return false; /* compressed, or nothing there */
-    n = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8
-        | p[4];
-    if (n > body.n - 5)
-        return false;
-    *msg = ae_s(body.p + 5, n);
-    return true;
-}
-
 static enum ae_step_ret grpc_body(ae_txn *t)
 {
-    ae_str msg;
     int rc;
 
     if (t->loc->mode == AE_MODE_SHADOW)
         return undecided(t, "shadow reads no bodies");
     if (t->req->has_body && !t->body_done)
         return ask_body(t, AE_GRPC_MAX);
-    if (t->body_big || !first_frame(ae_buf_str(&t->body), &msg))
-        return undecided(t, "no readable gRPC message");
-    rc = ae_grpc_bind(t->tgt.op, msg, &t->a, &t->bound);
+    if (t->body_big)
+        return undecided(t, "body too big to read");
+    rc = ae_grpc_bind(t->tgt.op, ae_buf_str(&t->body), &t->a, &t->bound);
     if (rc == AE_E_NOMEM)
         t->a.failed = true;
-    if (rc != AE_OK)
-        return undecided(t, "gRPC message does not parse");
+    if (rc != AE_OK || t->bound.doubtful)
+        return undecided(t, "gRPC message is not plain");
     t->about = &t->bound;
     if (ae_route_checks(&t->snap->route, t->about, NULL, &t->a,
                         &t->checks) != AE_OK)
