@@ -12,7 +12,8 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-enum { WINDOW = 8, BYTES_PER_SLOT = 1024, SLOTS_MAX = 1 << 22 };
+enum { WINDOW = 8, BYTES_PER_SLOT = 1024, SLOTS_MAX = 1 << 22,
+       TAIL = 128 };
 
 struct entry {
     char              *bytes;     /* NULL: free */
@@ -85,10 +86,14 @@ void ae_seen_free(ae_seen *s)
     free(s);
 }
 
-/* The window's first slot.  Zero marks a free slot, so no hash is zero. */
+/* The window's first slot.  Zero marks a free slot, so no hash is zero.  The
+ * tail is enough: it holds the signature, and only tokens that verified are
+ * put here, so nobody can fill a window on purpose. */
 static size_t place(const ae_seen *s, ae_str token, uint64_t *hash)
 {
-    *hash = ae_hash64(token, s->seed) | 1;
+    ae_str tail = ae_sub(token, token.n > TAIL ? token.n - TAIL : 0, TAIL);
+
+    *hash = ae_hash64(tail, s->seed) | 1;
     return (size_t)(*hash >> 32) & (s->slots - 1) & ~(size_t)(WINDOW - 1);
 }
 
