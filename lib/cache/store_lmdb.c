@@ -1,0 +1,469 @@
+/*
+ * store_lmdb.c - the store's operations over LMDB (T16).  Readers write
+ * nothing; every trouble is a miss; no call waits for another process, save
+ * the opening and a purge, which wait for a bounded time.
+ */
+#include "cache/store_lmdb.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- look-up ---------------------------------------------------------------- */
+
+/* F20: the age by the clock that does not jump must fit as well; a negative
+ * one is of another time namespace. */
+static bool age_ok(const struct lm_fixed *f)
+{
+    int64_t age = lm_mono_us() - f->stored_mono;
+
+    return age >= -1000000
+        && age <= f->fresh_until_us - f->stored_us + 1000000;
+}
+
+static int read_body(struct lm_use *u, struct lm_rec *r, size_t max,
+                     ae_arena *a)
+{
+    char    *body, key[12];
+    uint64_t n = r->f.body_len;
+
+    if (!r->f.body_id)
+        return AE_OK;
+    if (n > max)
+        return AE_E_TOOBIG;
+    body = ae_alloc(a, (size_t)n + 1);
+    if (!body)
+        return AE_E_NOMEM;
+    for (uint64_t at = 0; at < n; at += LM_CHUNK) {
+        size_t  want = n - at < LM_CHUNK ? (size_t)(n - at) : LM_CHUNK;
+        MDB_val k = { sizeof(key), key }, v;
+        int     rc;
+
+        lm_chunk_key(key, r->f.body_id, (uint32_t)(at / LM_CHUNK));
+        rc = mdb_get(u->txn, u->env->chunk, &k, &v);
+        if (rc == MDB_NOTFOUND || (rc == 0 && v.mv_size != want))
+            return AE_E_CORRUPT;
+        if (rc)
+            return lm_rc(u, rc);
+        memcpy(body + at, v.mv_data, want);
+    }
+    body[n] = '\0';
+    r->body = ae_s(body, (size_t)n);
+    return AE_OK;
+}
+
+/* The copy is what gets checked and served, never the map itself. */
+static int look(struct lm_use *u, const struct ae_cache_key *k,
+                const ae_str *tags, size_t ntags, int64_t now_us,
+                ae_arena *a, struct lm_rec *r)
+{
+    MDB_val kv = { 32, (void *)(uintptr_t)k->hash }, v;
+    int     rc = mdb_get(u->txn, u->env->obj, &kv, &v);
+    char   *copy;
+
+    if (rc)
+        return lm_rc(u, rc);
+    if (v.mv_size < sizeof(r->f) || v.mv_size > LM_CHUNK)
+        return AE_E_CORRUPT;
+    memcpy(&r->f, v.mv_data, sizeof(r->f));
+    if (!ae_cache_fresh(r->f.stored_us, r->f.fresh_until_us, now_us))
+        return AE_E_NOTFOUND;
+    copy = ae_alloc(a, v.mv_size + 1);
+    if (!copy)
+        return AE_E_NOMEM;
+    memcpy(copy, v.mv_data, v.mv_size);
+    copy[v.mv_size] = '\0';
+    rc = lm_rec_parse(ae_s(copy, v.mv_size), r);
+    if (rc)
+        return rc;
+    if (!ae_eq(r->full, k->full))
+        return AE_E_CORRUPT; /* a swapped value (K13) */
+    if (!age_ok(&r->f)
+        || !ae_tags_current(&u->dir->gens, u->env->number, r->tag,
+                            r->f.ntags, tags, ntags))
+        return AE_E_NOTFOUND;
+    rc = read_body(u, r, u->s->c.max_object, a);
+    if (rc)
+        return rc;
+    return r->f.body_sum == lm_body_sum(r->full, r->f.fresh_until_us, r->body)
+        ? AE_OK : AE_E_CORRUPT;
+}
+
+static int lmdb_get(ae_store *st, const struct ae_cache_key *k,
+                    const ae_str *tags, size_t ntags, int64_t now_us,
+                    ae_arena *a, struct ae_entry *out)
+{
+    struct lm_store *s = (struct lm_store *)st;
+    struct lm_use    u;
+    struct lm_rec    r;
+    int              rc;
+
+    memset(out, 0, sizeof(*out));
+    rc = lm_read_begin(s, &u);
+    if (rc == AE_OK) {
+        rc = look(&u, k, tags, ntags, now_us, a, &r);
+        if (rc == AE_E_CORRUPT) /* damage is never of one entry alone */
+            lm_doubt(u.dir, u.env->number);
+        lm_read_end(&u);
+    }
+    if (rc == AE_OK)
+        lm_rec_entry(&r, out);
+    pthread_mutex_lock(&s->lock);
+    if (rc == AE_OK)
+        s->s.stat.hits++;
+    else
+        s->s.stat.misses++;
+    if (rc == AE_E_CORRUPT)
+        s->s.stat.corrupt++;
+    pthread_mutex_unlock(&s->lock);
+    return rc == AE_OK ? 1
+        : rc == AE_E_NOTFOUND || rc == AE_E_AGAIN ? 0 : rc;
+}
+
+/* ---- generations --------------------------------------------------------------- */
+
+static struct lm_dir *dir_of(struct lm_store *s)
+{
+    struct lm_dir *d;
+
+    pthread_mutex_lock(&s->lock);
+    d = s->dir;
+    pthread_mutex_unlock(&s->lock);
+    return d; /* retired ones stay mapped until the store is closed */
+}
+
+static int lmdb_generations(ae_store *st, const ae_str *tags, size_t n,
+                            uint64_t *gen)
+{
+    struct lm_dir *d = dir_of((struct lm_store *)st);
+    uint64_t       era = atomic_load(&d->head->file);
+
+    for (size_t i = 0; i < n; i++)
+        gen[i] = ae_tag_now(&d->gens, era, ae_tag_hash(&d->gens, tags[i]));
+    return AE_OK;
+}
+
+/* T13 must not depend on a lock that somebody holds: no LMDB here. */
+static int lmdb_bump(ae_store *st, const ae_str *tags, size_t n)
+{
+    struct lm_store *s = (struct lm_store *)st;
+    struct lm_dir   *d = dir_of(s);
+
+    if (s->c.read_only)
+        return AE_E_STATE;
+    for (size_t i = 0; i < n; i++)
+        ae_tag_bump(&d->gens, ae_tag_hash(&d->gens, tags[i]));
+    return AE_OK;
+}
+
+/* ---- storing ------------------------------------------------------------------- */
+
+static int fill(struct lm_store *s, const struct ae_cache_key *k,
+                const struct ae_entry *e, const ae_str *tags, size_t ntags,
+                const uint64_t *gen, ae_str scope, struct lm_rec *r)
+{
+    struct lm_dir *d = dir_of(s);
+
+    memset(r, 0, sizeof(*r));
+    if (ntags > AE_CACHE_TAGS_MAX || !k->full.p)
+        return AE_E_INVAL;
+    if (e->body.n > s->c.max_object)
+        return AE_E_TOOBIG;
+    r->full = k->full;
+    r->ctype = e->ctype;
+    r->project = e->project;
+    r->ns = e->ns;
+    r->name = e->name;
+    r->etag = e->etag;
+    r->body = e->body;
+    r->f.ntags = (uint32_t)ntags;
+    for (size_t i = 0; i < ntags; i++) {
+        r->tag[i].hash = ae_tag_hash(&d->gens, tags[i]);
+        r->tag[i].gen = gen[i];
+    }
+    r->f.status = e->status;
+    r->f.stored_us = e->stored_us;
+    r->f.fresh_until_us = e->fresh_until_us;
+    r->f.stored_mono = lm_mono_us();
+    r->f.body_len = e->body.n;
+    r->f.body_sum = lm_body_sum(k->full, e->fresh_until_us, e->body);
+    r->f.scope = ae_hash64(scope, d->gens.seed);
+    r->f.charge = 1024 + lm_rec_size(r);
+    /* The head, with a small body, is one value of at most one chunk. */
+    return lm_rec_size(r) - (e->body.n > LM_INLINE ? e->body.n : 0) > LM_CHUNK
+        ? AE_E_TOOBIG : AE_OK;
+}
+
+static int lmdb_put(ae_store *st, const struct ae_cache_key *k,
+                    const struct ae_entry *e, const ae_str *tags,
+                    size_t ntags, const uint64_t *gen, ae_str scope)
+{
+    struct lm_store *s = (struct lm_store *)st;
+    struct lm_rec    r;
+    int              rc = fill(s, k, e, tags, ntags, gen, scope, &r);
+
+    if (rc == AE_OK)
+        rc = lm_put(s, k, &r);
+    pthread_mutex_lock(&s->lock);
+    if (rc == AE_OK)
+        s->s.stat.puts++;
+    else if (rc == AE_E_BUSY)
+        s->s.stat.drops_busy++;
+    else if (rc == AE_E_STATE)
+        s->s.stat.drops_stale++;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+/* ---- housekeeping ------------------------------------------------------------------ */
+
+/* Somebody removed or replaced the directory's files: move over to what is
+ * there now, so that our bumps and everybody else's meet again. */
+static void reopen_dir(struct lm_store *s)
+{
+    struct lm_dir *d;
+    struct ae_err  err;
+
+    memset(&err, 0, sizeof(err));
+    lm_env_retire(s);
+    if (lm_dir_open(s, &d, &err) != AE_OK) {
+        lm_log(s, AE_LOG_WARN, "cache gone, running without: %s", err.text);
+        return;
+    }
+    pthread_mutex_lock(&s->lock);
+    s->dir->next = s->old;
+    s->old = s->dir;
+    s->dir = d;
+    pthread_mutex_unlock(&s->lock);
+    lm_log(s, AE_LOG_NOTICE, "cache %s: files were replaced, reopened",
+           s->path);
+}
+
+/* A failure is tried again after 1, 2, 4, ... 32 ticks. */
+static bool due(struct lm_store *s)
+{
+    if (s->skip == 0)
+        return true;
+    s->skip--;
+    return false;
+}
+
+static void failed(struct lm_store *s, const struct ae_err *err)
+{
+    s->backoff = s->backoff ? s->backoff * 2 : 1;
+    if (s->backoff > 32)
+        s->backoff = 32;
+    s->skip = s->backoff;
+    lm_log(s, AE_LOG_WARN, "running without cache: %s", err->text);
+}
+
+static void lmdb_tick(ae_store *st, int64_t now_us)
+{
+    struct lm_store *s = (struct lm_store *)st;
+    struct ae_err    err;
+    int              rc;
+
+    if (!*s->alive || !due(s))
+        return;
+    memset(&err, 0, sizeof(err));
+    s->ticks++;
+    if (!s->c.read_only && !lm_dir_current(s, s->dir))
+        reopen_dir(s);
+    rc = lm_ensure(s, false, 0, &err);
+    if (rc == AE_E_BUSY && s->env)
+        rc = AE_OK; /* somebody is opening; next time */
+    if (rc != AE_OK) {
+        failed(s, &err);
+        return;
+    }
+    s->backoff = 0;
+    lm_collect(s, now_us);
+}
+
+static int64_t purge_all(struct lm_store *s)
+{
+    int64_t       n;
+    struct ae_err err;
+
+    lm_measure(s);
+    n = (int64_t)s->s.stat.entries;
+    memset(&err, 0, sizeof(err));
+    int rc = lm_ensure(s, true, 1000, &err);
+    if (rc)
+        return rc;
+    lm_measure(s);
+    return n;
+}
+
+static int64_t lmdb_purge(ae_store *st, ae_str tag)
+{
+    struct lm_store *s = (struct lm_store *)st;
+    struct lm_dir   *d = dir_of(s);
+
+    if (s->c.read_only || !*s->alive)
+        return AE_E_STATE;
+    if (!tag.p)
+        return purge_all(s);
+    ae_tag_bump(&d->gens, ae_tag_hash(&d->gens, tag));
+    return lm_purge_tag(s, ae_tag_hash(&d->gens, tag));
+}
+
+/* ---- walking ------------------------------------------------------------------------ */
+
+struct walk {
+    bool        (*fn)(void *ctx, ae_str full, const struct ae_entry *head,
+                      size_t body_len);
+    void         *ctx;
+    unsigned char last[32];
+    bool          some, stop;
+};
+
+static int walk_batch(struct lm_use *u, struct walk *w, char *buf)
+{
+    MDB_cursor *c;
+    MDB_val     k = { 32, w->last }, v;
+    int         n = 0, rc = mdb_cursor_open(u->txn, u->env->obj, &c);
+
+    if (rc)
+        return rc;
+    rc = mdb_cursor_get(c, &k, &v, w->some ? MDB_SET_RANGE : MDB_FIRST);
+    if (rc == 0 && w->some && memcmp(k.mv_data, w->last, 32) == 0)
+        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    while (rc == 0 && !w->stop && n++ < LM_BATCH) {
+        struct ae_entry e;
+        struct lm_rec   r;
+
+        if (k.mv_size != 32 || v.mv_size > LM_CHUNK)
+            rc = MDB_CORRUPTED;
+        if (rc)
+            break;
+        memcpy(w->last, k.mv_data, 32);
+        w->some = true;
+        memcpy(buf, v.mv_data, v.mv_size);
+        if (lm_rec_parse(ae_s(buf, v.mv_size), &r) == AE_OK) {
+            memset(&e, 0, sizeof(e));
+            lm_rec_entry(&r, &e);
+            e.body = ae_s(NULL, 0);
+            w->stop = !w->fn(w->ctx, r.full, &e, (size_t)r.f.body_len);
+        }
+        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+    }
+    mdb_cursor_close(c);
+    return rc;
+}
+
+/* In batches: a long walk in one transaction would pin pages. */
+static int lmdb_walk(ae_store *st, bool (*fn)(void *ctx, ae_str full_key,
+                     const struct ae_entry *head, size_t body_len),
+                     void *ctx)
+{
+    struct lm_store *s = (struct lm_store *)st;
+    struct walk      w;
+    struct lm_use    u;
+    char            *buf = malloc(LM_CHUNK);
+    int              rc = buf ? AE_OK : AE_E_NOMEM;
+
+    memset(&w, 0, sizeof(w));
+    w.fn = fn;
+    w.ctx = ctx;
+    while (rc == AE_OK && !w.stop) {
+        rc = lm_read_begin(s, &u);
+        if (rc)
+            break;
+        rc = lm_rc(&u, walk_batch(&u, &w, buf));
+        lm_read_end(&u);
+    }
+    free(buf);
+    return rc == AE_E_NOTFOUND ? AE_OK : rc;
+}
+
+/* ---- opening ------------------------------------------------------------------------ */
+
+static ae_str lmdb_secret(ae_store *st)
+{
+    struct lm_store *s = (struct lm_store *)st;
+
+    return ae_s(s->secret, sizeof(s->secret));
+}
+
+static void lmdb_close(ae_store *st)
+{
+    struct lm_store *s = (struct lm_store *)st;
+
+    /* In a forked child the environment and the slot are the parent's. */
+    if (*s->alive) {
+        lm_env_retire(s);
+        lm_dir_free(s->dir);
+        while (s->old) {
+            struct lm_dir *d = s->old;
+
+            s->old = d->next;
+            lm_dir_free(d);
+        }
+    }
+    munmap(s->alive, (size_t)sysconf(_SC_PAGESIZE));
+    pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->writer);
+    explicit_bzero(s->secret, sizeof(s->secret));
+    free(s);
+}
+
+static const struct ae_store_ops lmdb_ops = {
+    lmdb_close, lmdb_get, lmdb_generations, lmdb_bump, lmdb_put, lmdb_tick,
+    lmdb_purge, lmdb_walk, lmdb_secret
+};
+
+static int prepare_store(const struct ae_store_conf *c, struct lm_store *s,
+                         struct ae_err *err)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    if (!c->path.p || c->path.n == 0 || c->path.n >= sizeof(s->path)
+        || memchr(c->path.p, '\0', c->path.n))
+        return ae_err_set(err, AE_E_INVAL, "cache directory: bad path");
+    memcpy(s->path, c->path.p, c->path.n);
+    while (s->path[1] && s->path[strlen(s->path) - 1] == '/')
+        s->path[strlen(s->path) - 1] = '\0'; /* "x/" would follow a link */
+    s->c = *c;
+    if (s->c.size < (uint64_t)1 << 20)
+        s->c.size = (uint64_t)1 << 20;
+    s->c.size = (s->c.size + page - 1) / page * page;
+    if (s->c.max_object == 0)
+        s->c.max_object = (size_t)256 << 20;
+    s->alive = mmap(NULL, page, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (s->alive == MAP_FAILED)
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    *s->alive = 1;
+    madvise(s->alive, page, MADV_WIPEONFORK); /* old kernel: no guard */
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->writer, NULL);
+    s->s.ops = &lmdb_ops;
+    return AE_OK;
+}
+
+int ae_store_lmdb_open(const struct ae_store_conf *c, ae_store **out,
+                       struct ae_err *err)
+{
+    struct lm_store *s = calloc(1, sizeof(*s));
+    int              rc;
+
+    *out = NULL;
+    if (!s)
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    rc = prepare_store(c, s, err);
+    if (rc) {
+        free(s);
+        return rc;
+    }
+    rc = lm_dir_open(s, &s->dir, err);
+    if (rc == AE_OK)
+        rc = lm_ensure(s, false, 500, err);
+    if (rc) {
+        lmdb_close(&s->s);
+        return rc;
+    }
+    lm_measure(s); /* for who only looks */
+    *out = &s->s;
+    return AE_OK;
+}

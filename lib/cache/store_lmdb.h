@@ -1,0 +1,210 @@
+/*
+ * store_lmdb.h - private to the store_lmdb*.c files.
+ *
+ * The directory (0700, one uid) holds
+ *
+ *   lock           byte-range locks (open file description locks: they vanish
+ *                  with their process, so a crash leaves nothing locked)
+ *   generations    struct lm_head and the counters of all tags, mapped shared
+ *   data.N.mdb     the environment in force, its number in lm_head.file
+ *
+ * Doubt about a data file (T16, F4) is never repaired: lm_head.file moves to
+ * N + 1, every process leaves N at its next look, and N is unlinked.
+ *
+ * Dirty marker: each process owns a slot in lm_head and counts its way in and
+ * out of LMDB there.  A slot whose owner is gone with a count above zero means
+ * that a process died inside LMDB, perhaps because of the file: doubt.  So a
+ * damaged file costs one crash, not a loop.
+ */
+#ifndef AE_STORE_LMDB_H
+#define AE_STORE_LMDB_H
+
+#include "cache/internal.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <sys/types.h>
+
+enum {
+    LM_FORMAT = 1,            /* of everything below (R34) */
+    LM_CHUNK = 16368,         /* 4 pages with LMDB's page header */
+    LM_INLINE = 1536,         /* bodies up to this stay in the record */
+    LM_STEP = 16,             /* chunks a transaction of a large body */
+    LM_BATCH = 64,            /* entries a transaction of the collector */
+    LM_GENS = 65536,          /* counters of tags */
+    LM_PROCS = 1024,
+    LM_HEAD_SIZE = 16384,
+    LM_MAP_SIZE = LM_HEAD_SIZE + LM_GENS * 8,
+    LM_WAIT_MS = 50           /* a purge waits so long for the writer lock */
+};
+
+/* Bytes of the file "lock". */
+enum lm_lock { LM_ADMIN, LM_LIVE, LM_WRITER, LM_COLLECT, LM_PROC0 = 1000 };
+
+struct lm_proc {
+    _Atomic uint32_t pid;     /* 0 = free */
+    _Atomic uint32_t inside;  /* threads inside LMDB */
+};
+
+struct lm_head {
+    char     magic[8];
+    uint32_t format, lmdb;
+    char     boot[40];        /* NOSYNC is allowed only because of this */
+    uint64_t size;            /* of the environment's map */
+    uint64_t seed;            /* of the tags' hash */
+    uint64_t ino;             /* our own: a copied file is not trusted */
+    _Atomic uint64_t file;    /* number of the data file in force */
+    _Atomic uint64_t data_ino;/* its inode; 0 = still to be made */
+    _Atomic uint64_t suspect; /* number of a file that somebody doubts */
+    _Atomic uint64_t body;    /* last body id handed out */
+    _Atomic uint32_t full;    /* a store found the map full */
+    struct lm_proc   proc[LM_PROCS];
+};
+_Static_assert(sizeof(struct lm_head) <= LM_HEAD_SIZE, "head fits");
+
+struct lm_dir {
+    struct lm_dir  *next;     /* retired ones */
+    int             fd, lock;
+    uint64_t        ino;      /* of the file generations */
+    struct lm_head *head;
+    int             slot;     /* in head->proc; -1 = read-only */
+    struct ae_gens  gens;
+};
+
+struct lm_reader {
+    struct lm_reader *next;
+    MDB_txn          *txn;
+};
+
+struct lm_env {
+    MDB_env          *env;
+    uint64_t          number;
+    struct lm_reader *idle;   /* renewed, never ended: they keep their slot */
+    unsigned          users;
+    bool              retired;
+    MDB_dbi           meta, obj, chunk, exp, tag, scope;
+    unsigned char     secret[32];
+};
+
+struct lm_store {
+    struct ae_store  s;
+    char             path[3072];
+    struct ae_store_conf c;
+    pthread_mutex_t  lock;    /* everything below, and s.stat */
+    pthread_mutex_t  writer;  /* one writer in this process (tried, not
+                                 waited for) */
+    struct lm_dir   *dir, *old;
+    struct lm_env   *env;     /* NULL: proxy-only until a tick succeeds */
+    uint32_t        *alive;   /* zero in a forked child */
+    char             secret[32];
+    int64_t          io_until;/* no writes before (monotonic us), F5 */
+    unsigned         ticks, skip, backoff, pinned;
+};
+
+/* A use of the store: the directory and environment that it began with. */
+struct lm_use {
+    struct lm_store  *s;
+    struct lm_dir    *dir;
+    struct lm_env    *env;
+    struct lm_reader *r;
+    MDB_txn          *txn;
+    int64_t           io_until;
+};
+
+/* ---- store_lmdb_dir.c ----------------------------------------------------- */
+
+int  lm_dir_open(struct lm_store *s, struct lm_dir **out, struct ae_err *err);
+void lm_dir_free(struct lm_dir *d);
+bool lm_dir_current(const struct lm_store *s, const struct lm_dir *d);
+/* AE_OK or AE_E_BUSY; never waits. */
+int  lm_lock(const struct lm_dir *d, int byte);
+void lm_unlock(const struct lm_dir *d, int byte);
+int  lm_lock_wait(const struct lm_dir *d, int byte, int ms);
+/* Free the slots of dead processes; true if one died inside LMDB. */
+bool lm_reap(struct lm_dir *d);
+void lm_inside(struct lm_dir *d, int step);
+void lm_doubt(struct lm_dir *d, uint64_t number);
+int  lm_open_at(int dirfd, const char *name, int flags);
+int64_t lm_mono_us(void);
+int  lm_file_ok(const struct lm_store *s, int fd, const char *name,
+                struct ae_err *err);
+void lm_log(const struct lm_store *s, enum ae_log_level level,
+            const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- store_lmdb_env.c ------------------------------------------------------ */
+
+/* Bring s->env to the file in force, making a new one on doubt or |drop|. */
+int  lm_ensure(struct lm_store *s, bool drop, int wait_ms,
+               struct ae_err *err);
+void lm_env_retire(struct lm_store *s);
+/* The file still reaches the last page that LMDB thinks it has (F3). */
+bool lm_size_ok(const struct lm_env *e);
+void lm_extend(const struct lm_env *e);
+void lm_env_free(struct lm_env *e);
+uint64_t lm_used(const struct lm_env *e, MDB_txn *txn, uint64_t *entries);
+
+/* ---- store_lmdb_txn.c ------------------------------------------------------ */
+
+/* Begin and end a use.  Reads: a renewed transaction.  Writes: our own
+ * try-lock, then one; |commit| ends it.  AE_E_BUSY, AE_E_STATE, ... */
+int  lm_read_begin(struct lm_store *s, struct lm_use *u);
+void lm_read_end(struct lm_use *u);
+int  lm_write_lock(struct lm_store *s, struct lm_use *u, int wait_ms);
+int  lm_write_begin(struct lm_use *u);
+int  lm_write_commit(struct lm_use *u);
+void lm_write_abort(struct lm_use *u);
+void lm_write_unlock(struct lm_use *u);
+/* What an LMDB code means to us; notes doubt, a full map, a bad disk. */
+int  lm_rc(struct lm_use *u, int rc);
+
+/* ---- store_lmdb_record.c ---------------------------------------------------- */
+
+/* On disk: packed, host byte order (the boot id pins the host). */
+struct lm_fixed {
+    uint64_t sum;             /* XXH3 over all that follows (T15) */
+    uint64_t body_sum;        /* over the body, seeded by key and expiry */
+    int64_t  stored_us, fresh_until_us, stored_mono;
+    uint64_t body_id, body_len;  /* id 0: inline */
+    uint64_t scope, charge;
+    int32_t  status;
+    uint32_t ntags;
+    uint32_t len[6];          /* full, ctype, project, ns, name, etag */
+} __attribute__((packed));
+
+struct lm_rec {
+    struct lm_fixed   f;
+    struct ae_tag_gen tag[AE_CACHE_TAGS_MAX];
+    ae_str            full, ctype, project, ns, name, etag, body;
+};
+
+size_t lm_rec_size(const struct lm_rec *r);      /* packed, with inline body */
+void   lm_rec_pack(struct lm_rec *r, char *out); /* fills the sums */
+/* |v| is a private copy; spans point into it.  AE_E_CORRUPT. */
+int    lm_rec_parse(ae_str v, struct lm_rec *r);
+uint64_t lm_body_sum(ae_str full, int64_t fresh_until_us, ae_str body);
+void   lm_rec_entry(const struct lm_rec *r, struct ae_entry *e);
+
+/* ---- store_lmdb_write.c ------------------------------------------------------ */
+
+void lm_chunk_key(char key[12], uint64_t id, uint32_t n);
+enum { LM_EXP_HEAD = 'H', LM_EXP_BODY = 'B', LM_EXP_N = 41 };
+/* Expiry, kind, 32-byte key (H) or body id (B, zero-filled). */
+void lm_exp_key(char key[LM_EXP_N], int64_t at, int kind, const void *id,
+                size_t n);
+int  lm_put(struct lm_store *s, const struct ae_cache_key *k,
+            struct lm_rec *r);
+/* Remove an entry and all that points to it; MDB_NOTFOUND if it is gone. */
+int  lm_del(struct lm_use *u, const unsigned char hash[32]);
+/* Remove a body's chunks, LM_BATCH at most; *more says whether any is left. */
+int  lm_del_body(struct lm_use *u, uint64_t id, bool *more);
+
+/* ---- store_lmdb_evict.c ------------------------------------------------------- */
+
+/* Remove what expires first, if before |cut|.  MDB_NOTFOUND: nothing. */
+int     lm_evict_one(struct lm_use *u, int64_t cut);
+/* Fill the figures of s->s.stat; returns bytes in use. */
+uint64_t lm_measure(struct lm_store *s);
+void    lm_collect(struct lm_store *s, int64_t now_us);
+int64_t lm_purge_tag(struct lm_store *s, uint64_t hash);
+
+#endif

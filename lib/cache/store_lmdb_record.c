@@ -1,0 +1,84 @@
+/*
+ * store_lmdb_record.c - an entry as bytes.  Values lie unaligned in the map,
+ * so they are packed and read by copy; nothing is believed before its sum.
+ */
+#include "cache/store_lmdb.h"
+
+uint64_t lm_body_sum(ae_str full, int64_t fresh_until_us, ae_str body)
+{
+    return ae_hash64(body, ae_hash64(full, (uint64_t)fresh_until_us));
+}
+
+static size_t tags_size(const struct lm_rec *r)
+{
+    return r->f.ntags * sizeof(struct ae_tag_gen);
+}
+
+size_t lm_rec_size(const struct lm_rec *r)
+{
+    return sizeof(r->f) + tags_size(r) + r->full.n + r->ctype.n
+        + r->project.n + r->ns.n + r->name.n + r->etag.n
+        + (r->f.body_id ? 0 : r->body.n);
+}
+
+void lm_rec_pack(struct lm_rec *r, char *out)
+{
+    const ae_str span[] = { r->full, r->ctype, r->project, r->ns, r->name,
+                            r->etag };
+    char        *p = out + sizeof(r->f);
+
+    memcpy(p, r->tag, tags_size(r));
+    p += tags_size(r);
+    for (int i = 0; i < 6; i++) {
+        r->f.len[i] = span[i].p ? (uint32_t)span[i].n : UINT32_MAX;
+        if (span[i].n)
+            memcpy(p, span[i].p, span[i].n);
+        p += span[i].n;
+    }
+    if (!r->f.body_id && r->body.n)
+        memcpy(p, r->body.p, r->body.n);
+    memcpy(out, &r->f, sizeof(r->f));
+    r->f.sum = ae_hash64(ae_s(out + 8, lm_rec_size(r) - 8), LM_FORMAT);
+    memcpy(out, &r->f.sum, 8);
+}
+
+int lm_rec_parse(ae_str v, struct lm_rec *r)
+{
+    ae_str *const span[] = { &r->full, &r->ctype, &r->project, &r->ns,
+                             &r->name, &r->etag };
+
+    if (v.n < sizeof(r->f))
+        return AE_E_CORRUPT;
+    memcpy(&r->f, v.p, sizeof(r->f));
+    if (r->f.sum != ae_hash64(ae_s(v.p + 8, v.n - 8), LM_FORMAT)
+        || r->f.ntags > AE_CACHE_TAGS_MAX)
+        return AE_E_CORRUPT;
+    v = ae_s(v.p + sizeof(r->f), v.n - sizeof(r->f));
+    if (v.n < tags_size(r))
+        return AE_E_CORRUPT;
+    memcpy(r->tag, v.p, tags_size(r));
+    v = ae_s(v.p + tags_size(r), v.n - tags_size(r));
+    for (int i = 0; i < 6; i++) {
+        size_t n = r->f.len[i] == UINT32_MAX ? 0 : r->f.len[i];
+
+        if (n > v.n)
+            return AE_E_CORRUPT;
+        *span[i] = r->f.len[i] == UINT32_MAX ? ae_s(NULL, 0) : ae_s(v.p, n);
+        v = ae_s(v.p + n, v.n - n);
+    }
+    r->body = r->f.body_id ? ae_s(NULL, 0) : v;
+    return v.n == (r->f.body_id ? 0 : r->f.body_len) ? AE_OK : AE_E_CORRUPT;
+}
+
+void lm_rec_entry(const struct lm_rec *r, struct ae_entry *e)
+{
+    e->status = r->f.status;
+    e->ctype = r->ctype;
+    e->project = r->project;
+    e->ns = r->ns;
+    e->name = r->name;
+    e->etag = r->etag;
+    e->body = r->body;
+    e->stored_us = r->f.stored_us;
+    e->fresh_until_us = r->f.fresh_until_us;
+}
