@@ -247,7 +247,7 @@ NGX_LD := -Wl,-z,relro -Wl,-z,now -fPIC
 $(B)/nginx/Makefile: ngx_module/config $(filter %.h,$(NGX_SRC)) $(CONFIG) \
     | $(ARCHIVE)
 	@mkdir -p $(@D)
-	cd '$(NGINX_SRC)' && NGX_CONF_FLAGS=--with-compat && \
+	cd '$(NGINX_SRC)' && \
 	    env -u MAKEFLAGS -u MFLAGS AE_LIB_DIR='$(abspath $(B))' \
 	    AE_LIBS='$(LIBS)' bash -c 'if [ -f ./conf_flags ]; then \
 	    . ./conf_flags; else NGX_CONF_FLAGS=(--with-compat); fi; \

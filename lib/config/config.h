@@ -64,7 +64,7 @@ void ae_loc_init(struct ae_loc *l);                     /* all unset */
 void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent);
 void ae_loc_defaults(struct ae_loc *l);                 /* fill what is unset */
 
-/* ---- inputs (mounted layout and manifests) ------------------------------------ */
+/* ---- inputs (mounted layout and manifests) ------------------------------ */
 
 typedef struct ae_inputs_src ae_inputs_src; /* remembers stat() of what was
                                                read, for polling */

@@ -15,7 +15,7 @@ enum {
     CFG_FILES_MAX = 20000            /* keys and manifests altogether */
 };
 
-/* ---- yaml.c, scalar.c ----------------------------------------------------- */
+/* ---- yaml.c, scalar.c --------------------------------------------------- */
 
 enum cfg_type { CFG_NULL, CFG_BOOL, CFG_INT, CFG_REAL, CFG_STR, CFG_SEQ,
                 CFG_MAP };
@@ -49,7 +49,7 @@ json_t *cfg_node_json(ae_arena *a, const struct cfg_node *n,
 const struct cfg_node *cfg_node_get(const struct cfg_node *n, const char *key);
 const char *cfg_type_name(const struct cfg_node *n);
 
-/* ---- file.c ---------------------------------------------------------------- */
+/* ---- file.c ------------------------------------------------------------- */
 
 struct cfg_stat {
     char    *path;
@@ -81,7 +81,7 @@ int  cfg_list(ae_arena *a, int dirfd, ae_str shown, const char ***out,
 /* Span with a NUL past the end, for system calls.  NULL when exhausted. */
 char *cfg_path(ae_arena *a, ae_str dir, const char *name);
 
-/* ---- object.c: one ConfigMap or Secret -------------------------------------- */
+/* ---- object.c: one ConfigMap or Secret ---------------------------------- */
 
 struct cfg_load {               /* one run of ae_inputs_load() */
     ae_arena         *a;        /* results */
@@ -113,7 +113,7 @@ void cfg_hash(struct cfg_load *l, ae_str s);
 void cfg_warn(struct cfg_load *l, const struct ae_text *at, const char *fmt,
               ...) __attribute__((format(printf, 3, 4)));
 
-/* ---- manifest.c --------------------------------------------------------------- */
+/* ---- manifest.c --------------------------------------------------------- */
 
 /* data/stringData/binary data of the object |name| in a manifest. */
 int  cfg_manifest_object(struct cfg_load *l, const char *name, bool secret,
@@ -123,7 +123,7 @@ int  cfg_manifest_parse(ae_arena *a, ae_str text, ae_str file,
                         struct cfg_docs *out, struct ae_err *err);
 int  cfg_base64(ae_arena *a, ae_str in, ae_str *out);
 
-/* ---- project.c ------------------------------------------------------------------ */
+/* ---- project.c ---------------------------------------------------------- */
 
 struct cfg_step { const char *key; size_t index; };
 struct cfg_where { struct cfg_step step[8]; size_t n; };
@@ -133,7 +133,7 @@ int  cfg_project(ae_arena *a, const json_t *o, struct ae_project *out,
                  struct cfg_where *w, struct ae_err *err);
 int  cfg_projects_read(struct cfg_load *l);
 
-/* ---- accounts.c, rbac.c ------------------------------------------------------------ */
+/* ---- accounts.c, rbac.c ------------------------------------------------- */
 
 int  cfg_accounts(struct cfg_load *l, const struct cfg_object *cm,
                   const struct cfg_object *secret);
