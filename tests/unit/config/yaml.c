@@ -21,7 +21,8 @@ static void is(const char *yaml, const char *json)
     char *s = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY
                              | JSON_SORT_KEYS) : NULL;
 
-    tap_ok(s && strcmp(s, json) == 0, "%s: %s", flat(yaml, b, sizeof(b)), s ? s : e.text);
+    tap_ok(s && strcmp(s, json) == 0, "%s: %s",
+           flat(yaml, b, sizeof(b)), s ? s : e.text);
     free(s);
     json_decref(v);
 }
