@@ -37,7 +37,7 @@ struct ae_jscan {
 int ae_json_scan(ae_arena *a, ae_str in, struct ae_jscan *out,
                  ae_str *error);
 
-/* ---- gate.c ---------------------------------------------------------------- */
+/* ---- gate.c ------------------------------------------------------------- */
 
 struct ae_gate {
     ae_str      part[3];  /* the three segments as sent */
@@ -61,7 +61,7 @@ int  ae_gate_open(ae_arena *a, ae_str token, struct ae_gate *g);
 int  ae_gate_decode(ae_arena *a, ae_str token, struct ae_gate *g);
 void ae_gate_free(struct ae_gate *g);
 
-/* ---- keys.c ------------------------------------------------------------------ */
+/* ---- keys.c ------------------------------------------------------------- */
 
 const char *ae_alg_name(enum ae_alg alg);
 bool ae_alg_find(ae_str name, enum ae_alg *alg); /* false: not registered */
@@ -70,7 +70,7 @@ static inline bool ae_alg_is_hmac(enum ae_alg alg)
     return alg >= AE_HS256 && alg <= AE_HS512;
 }
 
-/* ---- claims.c ------------------------------------------------------------------ */
+/* ---- claims.c ----------------------------------------------------------- */
 
 struct ae_times {
     bool    has_exp, has_nbf;
@@ -84,7 +84,7 @@ bool ae_claims_times(ae_arena *a, const json_t *claims, int64_t now,
 /* a < b for unix seconds, as Go's time.Time.Before (its seconds wrap). */
 bool ae_time_before(int64_t a, int64_t b);
 
-/* ---- accounts.c ------------------------------------------------------------------ */
+/* ---- accounts.c --------------------------------------------------------- */
 
 struct ae_tokens {
     const struct ae_inputs *in;
@@ -108,7 +108,7 @@ struct ae_who {                      /* result of the account rules */
 enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,
                               ae_str jti, int64_t iat, struct ae_who *out);
 
-/* ---- identity.c -------------------------------------------------------------------- */
+/* ---- identity.c --------------------------------------------------------- */
 
 /* One reference; takes nothing: |claims| gets a reference of its own. */
 struct ae_identity *ae_identity_new(enum ae_token_kind kind, ae_str issuer,

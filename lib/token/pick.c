@@ -57,7 +57,7 @@ static ae_str trim(ae_str s) /* optional white space around a field value */
     return s;
 }
 
-/* ---- cookies as net/http reads them ---------------------------------------- */
+/* ---- cookies as net/http reads them ------------------------------------- */
 
 struct cookie { ae_str raw, name, value; bool valid; };
 
@@ -211,7 +211,7 @@ static int strip(ae_arena *a, const ae_str *lines, size_t n, ae_str *rest)
     return b.bad ? AE_E_NOMEM : AE_OK;
 }
 
-/* ---- the choice -------------------------------------------------------------- */
+/* ---- the choice --------------------------------------------------------- */
 
 static enum ae_pick_result nomem(struct ae_cred *out)
 {

@@ -13,7 +13,7 @@
 #define AE_VERIFIER_LIBJWT 0
 #endif
 
-/* ---- the rule set --------------------------------------------------------- */
+/* ---- the rule set ------------------------------------------------------- */
 
 static void put_i64(ae_buf *b, int64_t v)
 {
@@ -140,7 +140,7 @@ struct ae_identity *ae_token_anonymous(const ae_tokens *t)
     return t->anonymous;
 }
 
-/* ---- the verdict ------------------------------------------------------------ */
+/* ---- the verdict -------------------------------------------------------- */
 
 static void refuse(struct ae_token_result *out, ae_str reason)
 {

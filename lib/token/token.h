@@ -11,7 +11,7 @@
 #define AE_TOKEN_MAX (16 * 1024)   /* bytes; T17 */
 #define AE_GROUPS_MAX 1000
 
-/* ---- pick.c: one credential (T4, semantics-api section 2) ----------------- */
+/* ---- pick.c: one credential (T4, semantics-api section 2) --------------- */
 
 enum ae_cred_source { AE_CRED_NONE = 0, AE_CRED_BEARER, AE_CRED_COOKIE };
 enum ae_pick_result {
@@ -32,30 +32,49 @@ struct ae_cred {
     ae_str reason;             /* REFUSE: message text */
 };
 
+/* Choose the credential of a REST request as Argo CD does.  |authorization| is
+ * the field's value (absent span: no such header), |auth_dup| that it came more
+ * than once, |cookies| the Cookie lines, each by itself (chunks are joined
+ * within one line only).  Grpc-Metadata-* is not read: the shell strips it
+ * (C01).  For routes that take the cookie only pass no |authorization|.
+ * Spans in |*out| borrow from the arguments or live in |a|.
+ *
+ * AE_PICK_OK with source NONE: nothing was presented (anonymous, if that is
+ * on; else 401 "no session information").  AE_PICK_REFUSE with 401: something
+ * was presented that is no JWT; operations that need no login treat it as a
+ * bad token.  400 and 431 are the closed list (items 1, 2), 500 is Argo CD's
+ * own answer to bytes that gRPC metadata cannot hold. */
 enum ae_pick_result ae_token_pick(ae_arena *a, ae_str authorization,
                                   bool auth_dup, const ae_str *cookies,
                                   size_t ncookies, struct ae_cred *out);
 
-/* ---- keys.c, verify.h: pinned keys ------------------------------------------ */
+/* ---- keys.c, verify.h: pinned keys -------------------------------------- */
 
 enum ae_alg { AE_ALG_NONE = 0, AE_HS256, AE_HS384, AE_HS512, AE_RS256,
               AE_RS384, AE_RS512, AE_PS256, AE_PS384, AE_PS512, AE_ES256,
               AE_ES384, AE_ES512, AE_EDDSA };
 
 typedef struct ae_key ae_key;         /* parsed once, immutable */
+/* A secret for HS256, HS384 and HS512; copied.  Empty: AE_E_INVAL. */
 int  ae_key_hmac(ae_str secret, ae_key **out, struct ae_err *err);
 int  ae_key_pem(ae_str pem, enum ae_alg alg, ae_key **out,
-                struct ae_err *err);  /* public key; type must fit |alg| */
-void ae_key_free(ae_key *k);
+                struct ae_err *err);  /* public key; type must fit |alg|
+                                         (RSA >= 2048 bits, the algorithm's
+                                         own curve), else AE_E_SYNTAX */
+void ae_key_free(ae_key *k);             /* cleanses; NULL is fine */
 
 enum ae_sig { AE_SIG_BAD = 0, AE_SIG_OK, AE_SIG_NO_VERDICT };
-/* Verify |sig| over |input| ("header.payload").  evp is the default; libjwt
- * is the second opinion, given the whole token.  */
+/* Verify |sig| (decoded) over |input| ("header.payload").  |alg| is what the
+ * configuration pins to |k|; a key of another kind gives AE_SIG_BAD.  evp is
+ * the default; libjwt is the second opinion, given the whole token, and has
+ * AE_SIG_NO_VERDICT where 1.10 would refuse for other reasons than the
+ * signature: PS*, EdDSA, a typ other than JWT, a header with another alg than
+ * |alg|, JSON that jansson does not read, a token over AE_TOKEN_MAX. */
 enum ae_sig ae_verify_evp(const ae_key *k, enum ae_alg alg, ae_str input,
                           ae_str sig);
 enum ae_sig ae_verify_libjwt(const ae_key *k, enum ae_alg alg, ae_str token);
 
-/* ---- identity ----------------------------------------------------------------- */
+/* ---- identity ----------------------------------------------------------- */
 
 enum ae_token_kind { AE_KIND_NONE = 0, AE_KIND_ANONYMOUS, AE_KIND_LOGIN,
                      AE_KIND_APIKEY, AE_KIND_PROJECT, AE_KIND_OIDC };
@@ -73,7 +92,8 @@ struct ae_identity {
     bool     has_iat;  int64_t iat;      /* unix seconds */
     bool     has_exp;  int64_t exp;      /* 0 / absent = never */
     bool     has_nbf;  int64_t nbf;
-    json_t  *claims;       /* owned; NULL for anonymous */
+    json_t  *claims;       /* owned; NULL for anonymous.  As RBAC sees them:
+                              for accounts |sub| is the account part alone */
     unsigned char digest[32]; /* SHA-256 of the canonical token form */
     unsigned char id_hash[32];/* of issuer, user id, kind: cache scope part
                                  (scope values are added by edge) */
@@ -82,10 +102,10 @@ struct ae_identity {
     uint64_t attached_gen; /* edge: snapshot generation of |attached| */
     _Atomic uint32_t refs;
 };
-void ae_identity_ref(struct ae_identity *i);
+void ae_identity_ref(struct ae_identity *i);   /* NULL is fine in both */
 void ae_identity_unref(struct ae_identity *i);
 
-/* ---- token.c: the verdict -------------------------------------------------------- */
+/* ---- token.c: the verdict ----------------------------------------------- */
 
 enum ae_token_verdict { AE_TOKEN_REFUSED = 0, AE_TOKEN_OK, AE_TOKEN_UNKNOWN };
 
@@ -105,7 +125,9 @@ struct ae_token_result {
 };
 
 typedef struct ae_tokens ae_tokens;  /* immutable rule set of one snapshot */
-/* |in| is borrowed for the object's life.  Parses keys once. */
+/* |in| and |ns| (control namespace) are borrowed for the object's life.
+ * Parses keys once.  Fails with AE_E_NOMEM only: without server.secretkey
+ * tokens are unknown. */
 int  ae_tokens_new(const struct ae_inputs *in, ae_str ns, ae_tokens **out,
                    struct ae_err *err);
 void ae_tokens_free(ae_tokens *t);
@@ -113,7 +135,10 @@ uint64_t ae_tokens_generation(const ae_tokens *t); /* content hash of keys,
                                 accounts, project tokens */
 
 /* Gate, signature, claims, account/project rules; |now| unix seconds.
- * |a| holds reason texts. */
+ * |a| holds reason texts (which may hold any byte, NUL too, and are UTF-8).
+ * What Argo CD refuses is refused in its words; what it accepts and the closed
+ * list does not (security.md section 5, item 2) is |stricter|.  Out of memory,
+ * no key, SSO tokens: AE_TOKEN_UNKNOWN. */
 void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
                     int64_t now, struct ae_token_result *out);
 /* Anonymous identity (a process-wide constant per ae_tokens). */
@@ -127,9 +152,11 @@ int ae_token_decode(ae_arena *a, ae_str token, json_t **header,
 int ae_token_mint(ae_arena *a, ae_str secret, const json_t *claims,
                   ae_str *out, struct ae_err *err);
 
-/* ---- seen.c: verified tokens are remembered per process --------------------------- */
+/* ---- seen.c: verified tokens are remembered per process ----------------- */
 
 typedef struct ae_seen ae_seen;      /* fixed memory, open addressing */
+/* |slots| is rounded up to a power of two; NULL without memory.  The copies of
+ * tokens take at most 1 KiB a slot on average. */
 ae_seen *ae_seen_new(size_t slots, uint64_t seed);
 void     ae_seen_free(ae_seen *s);
 /* Look up token bytes (seeded XXH3 + full compare).  A hit needs the same

@@ -65,7 +65,9 @@ static bool judgeable(ae_str token, enum ae_alg alg)
     b = readable(&a, body);
     typ = ae_json_get_str(h, "typ");
     name = ae_json_get_str(h, "alg");
+    /* line ends are spelling, too: Go skips them, libjwt does not */
     ok = json_is_object(h) && json_is_object(b) && sig.n
+      && ae_find(token, '\n') == token.n && ae_find(token, '\r') == token.n
       && ae_find(sig, '.') == sig.n
       && ae_b64url_decode(&a, sig, true, &raw, &bad) == AE_OK
       && (!typ.p || ae_ieq(typ, AE_STR("JWT")))

@@ -102,7 +102,8 @@ static void bounds(void)
     tap_ok(found >= 1 && found <= 5, "big tokens are bounded in bytes: %d",
            found);
     ae_seen_free(s);
-    tap_ok(freed == 10000 + 1 + 1 + 200, "every identity was let go: %d", freed);
+    tap_ok(freed == 10000 + 1 + 1 + 200, "every identity was let go: %d",
+           freed);
 }
 
 static void references(void)

@@ -52,6 +52,9 @@ static void judge(ae_arena *a, const struct ae_inputs *in, const json_t *req,
             auth = auth.p ? auth : value;
         } else if (ae_ieq(name, AE_STR("cookie"))) {
             cookies[nc++] = value;
+        } else if (ae_ieq(ae_sub(name, 0, 14), AE_STR("grpc-metadata-"))) {
+            o->unknown = true; /* C01: stripped; the edge does not judge */
+            return;
         }
     }
     if (ae_token_pick(a, auth, dup, cookies, nc, &cred) != AE_PICK_OK) {
