@@ -187,7 +187,7 @@ static int play_file(struct server *s, const char *inputs, const char *file,
 {
     struct totals t = { 0, 0, 0 };
     json_error_t  je;
-    json_t       *doc = json_load_file(file, 0, &je);
+    json_t       *doc = json_load_file(file, JSON_ALLOW_NUL, &je);
     const char   *suite = json_string_value(json_object_get(doc, "suite"));
     char          seed[1024];
     const char   *slash = strrchr(file, '/');
@@ -195,6 +195,7 @@ static int play_file(struct server *s, const char *inputs, const char *file,
 
     if (!doc) {
         fprintf(stderr, "%s:%d: %s\n", file, je.line, je.text);
+        all->failed++;
         return -1;
     }
     snprintf(seed, sizeof(seed), "%.*s/inputs/seed",
