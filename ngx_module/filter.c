@@ -17,8 +17,6 @@ static ngx_int_t ngx_http_argo_edge_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_argo_edge_response(ngx_http_request_t *r,
     struct ae_resp *resp);
-static ngx_int_t ngx_http_argo_edge_join(ngx_http_request_t *r, ae_str *to,
-    ngx_str_t *value);
 static ngx_int_t ngx_http_argo_edge_edit_response(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx, struct ae_resp_edit *edit);
 static void ngx_http_argo_edge_clear(ngx_http_request_t *r,
@@ -154,28 +152,6 @@ ngx_http_argo_edge_response(ngx_http_request_t *r, struct ae_resp *resp)
             }
         }
     }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_argo_edge_join(ngx_http_request_t *r, ae_str *to, ngx_str_t *value)
-{
-    u_char  *p;
-
-    if (to->p == NULL) {
-        *to = ngx_http_argo_edge_span(value);
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, to->n + 2 + value->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    to->n = (size_t) (ngx_sprintf(p, "%*s, %V", to->n, to->p, value) - p);
-    to->p = (char *) p;
 
     return NGX_OK;
 }

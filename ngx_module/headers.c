@@ -14,7 +14,10 @@ static void ngx_http_argo_edge_moved(ngx_http_request_t *r,
     ngx_table_elt_t *from, ngx_table_elt_t *to);
 
 
-/* one walk over the header list; nothing is copied */
+/*
+ * One walk over the header list.  Nothing is copied, except that fields which
+ * came more than once are joined, as httpd does before we see them.
+ */
 
 ngx_int_t
 ngx_http_argo_edge_fill(ngx_http_request_t *r, struct ae_req *req)
@@ -79,12 +82,37 @@ ngx_http_argo_edge_fill(ngx_http_request_t *r, struct ae_req *req)
 
             if (req->hdr[id].p) {
                 req->hdr_dup |= (uint32_t) 1 << id;
-                continue;
             }
 
-            req->hdr[id] = ngx_http_argo_edge_span(&h[i].value);
+            if (ngx_http_argo_edge_join(r, &req->hdr[id], &h[i].value)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
         }
     }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_argo_edge_join(ngx_http_request_t *r, ae_str *to, ngx_str_t *value)
+{
+    u_char  *p;
+
+    if (to->p == NULL) {
+        *to = ngx_http_argo_edge_span(value);
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, to->n + 2 + value->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    to->n = (size_t) (ngx_sprintf(p, "%*s, %V", to->n, to->p, value) - p);
+    to->p = (char *) p;
 
     return NGX_OK;
 }

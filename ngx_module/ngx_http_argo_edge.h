@@ -95,6 +95,8 @@ ngx_http_argo_edge_ctx_t *ngx_http_argo_edge_get_ctx(ngx_http_request_t *r);
 ngx_int_t ngx_http_argo_edge_fill(ngx_http_request_t *r, struct ae_req *req);
 ngx_int_t ngx_http_argo_edge_edit_request(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
+ngx_int_t ngx_http_argo_edge_join(ngx_http_request_t *r, ae_str *to,
+    ngx_str_t *value);
 ngx_table_elt_t *ngx_http_argo_edge_push(ngx_http_request_t *r,
     ngx_list_t *list, ae_str name, ae_str value);
 
