@@ -226,6 +226,15 @@ static void accept(ae_arena *a, struct ae_gate *g, ae_str token,
     out->identity = id;
 }
 
+/* Does |reason| print a list or an object of the claims? */
+static bool quotes_nested(const json_t *claims, ae_str reason)
+{
+    const json_t *iat = json_object_get(claims, "iat");
+
+    return (json_is_object(iat) || json_is_array(iat))
+        && ae_starts(reason, AE_STR("iat '"));
+}
+
 /* A token of iss argocd: these rules and no others (J02). */
 static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
                          ae_str token, int64_t now,
@@ -252,7 +261,7 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
         return;
     }
     if (!ae_claims_times(a, g->claims, now, &tm, &reason)) {
-        if (g->lossy && ae_starts(reason, AE_STR("iat '"))) /* it quotes */
+        if (g->lossy && quotes_nested(g->claims, reason))
             unknown(out, g, AE_STR("Argo CD's answer cannot be worded"));
         else
             refuse(out, reason);
