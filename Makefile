@@ -66,16 +66,16 @@ objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_SRC := $(sort $(foreach f,$(FOLDERS),$(wildcard lib/$(f)/*.c)))
 CLI_SRC := $(sort $(wildcard cli/*.c cli/agent/*.c))
 DEMO_SRC := $(sort $(wildcard demo/*.c))
-VEC_SRC := $(sort tests/runner/vectors.c $(wildcard tests/runner/check_*.c))
-REPLAY_SRC := $(sort $(wildcard tests/runner/replay*.c))
+RUNNER_MAIN := tests/runner/vectors.c tests/runner/replay.c
+RUNNER_SRC := $(sort $(filter-out $(RUNNER_MAIN),$(wildcard tests/runner/*.c)))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/*/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
 NGX_SRC := $(sort $(wildcard ngx_module/*.c ngx_module/*.h ngx_module/config))
 HTTPD_SRC := $(sort $(wildcard httpd_module/*.c))
 
-ALL_OBJ := $(call objs,$(LIB_SRC) $(CLI_SRC) $(DEMO_SRC) $(VEC_SRC) \
-    $(REPLAY_SRC) $(BENCH_SRC))
+ALL_OBJ := $(call objs,$(LIB_SRC) $(CLI_SRC) $(DEMO_SRC) $(RUNNER_MAIN) \
+    $(RUNNER_SRC) $(BENCH_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 ARCHIVE := $(B)/libargoedge.a
 SHARED := $(B)/libargoedge.so.$(VERSION)
@@ -84,8 +84,7 @@ NGX_SO := $(B)/nginx/ngx_http_argo_edge_module.so
 HTTPD_SO := $(B)/httpd/mod_argo_edge.so
 
 PROGRAMS := $(CLI) $(B)/demo-backend
-TEST_PROGRAMS := $(B)/tests/vectors $(if $(REPLAY_SRC),$(B)/tests/replay) \
-    $(if $(BENCH_SRC),$(B)/tests/bench)
+TEST_PROGRAMS := $(B)/tests/vectors $(B)/tests/replay $(B)/tests/bench
 MODULES := $(if $(NGINX_SRC),$(if $(NGX_SRC),$(NGX_SO))) \
     $(if $(APXS),$(if $(HTTPD_SRC),$(HTTPD_SO)))
 
@@ -198,12 +197,18 @@ $(CLI): $(call objs,$(CLI_SRC)) $(ARCHIVE)
 $(B)/demo-backend: $(call objs,$(DEMO_SRC)) $(ARCHIVE)
 	$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
 
-$(B)/tests/vectors: $(call objs,$(VEC_SRC)) $(ARCHIVE)
-$(B)/tests/replay: $(call objs,$(REPLAY_SRC)) $(ARCHIVE)
-$(B)/tests/bench: $(call objs,$(BENCH_SRC)) $(ARCHIVE)
-$(B)/tests/vectors $(B)/tests/replay $(B)/tests/bench:
+# What both runners share: checkers, worlds, messages.
+$(B)/librunner.list: LIST = $(RUNNER_SRC)
+$(B)/librunner.a: $(call objs,$(RUNNER_SRC)) $(B)/librunner.list
+	@rm -f $@
+	ar rcs $@ $(filter %.o,$^)
+
+$(B)/tests/vectors: $(call objs,tests/runner/vectors.c) $(B)/librunner.a
+$(B)/tests/replay: $(call objs,tests/runner/replay.c) $(B)/librunner.a
+$(B)/tests/bench: $(call objs,$(BENCH_SRC))
+$(B)/tests/vectors $(B)/tests/replay $(B)/tests/bench: $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
+	$(LINK) $(filter %.o %/librunner.a,$^) $(ARCHIVE) $(LIBS) -o $@
 
 # A unit test sees the ground floor and its own folder, edge sees them all.
 UNIT_HDR := $(wildcard tests/unit/*.h tests/unit/*/*.h)
