@@ -109,6 +109,10 @@ static bool parse(ae_str in, const struct xchg *x, struct msg *m)
     ae_str head, te, cl, id, body;
     bool   done = false;
 
+    if (end != SIZE_MAX && ae_starts(in, AE_STR("HTTP/1.1 100"))) {
+        in = ae_sub(in, end + 4, in.n);
+        end = ae_find_str(in, AE_STR("\r\n\r\n"));
+    }
     if (end == SIZE_MAX)
         return false;
     head = ae_sub(in, 0, end);
