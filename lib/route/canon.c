@@ -14,6 +14,9 @@ enum ae_canon_class ae_canon_class(ae_str path)
         { { "/api/v1/account/can-i/", 22 }, AE_CAN_CANI }
     };
 
+    /* most requests are for applications */
+    if (path.n < 17 || memcmp(path.p, "/api/v1/app", 11) == 0)
+        return AE_CAN_NORMAL;
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
         if (ae_starts(path, t[i].pre))
             return t[i].cc;

@@ -144,9 +144,9 @@ static int put(struct bind *b, const struct spec *f, const struct item *it)
         if (!v.p)
             return AE_E_NOMEM;
     }
-    for (i = 0; !f->repeated && i < t->nq; i++)
-        if (ae_eq(t->q[i].name, f->name))
-            break; /* the last of a scalar wins */
+    if (!f->repeated) /* the last of a scalar wins */
+        for (i = 0; i < t->nq && !ae_eq(t->q[i].name, f->name); i++)
+            continue;
     if (i >= t->nq) {
         if (t->nq == b->cap) {
             t->doubtful = true; /* longer lists than we care to hold */

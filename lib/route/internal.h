@@ -47,6 +47,7 @@ enum ae_recipe {
 /* Columns of the table that only this folder needs. */
 struct ae_opx {
     uint8_t nseg;   /* path segments; with "=**" the least number */
+    uint8_t tlen;   /* bytes of the template */
     bool    tail;   /* the last parameter takes any number of segments */
     bool    unesc;  /* first parameter is query-unescaped once more */
 };
@@ -106,8 +107,9 @@ int  ae_refuse_json(struct ae_target *t, ae_arena *a, ae_str text);
 
 enum ae_method ae_method_of(ae_str m);
 /* Fill path parameters of |op| from |path|; false if the template does not
- * match. */
-bool ae_match_params(const struct ae_op *op, ae_str path, struct ae_target *t);
+ * match.  The first |skip| bytes are known to be equal. */
+bool ae_match_params(const struct ae_op *op, ae_str path, size_t skip,
+                     struct ae_target *t);
 
 /* ---- body.c ------------------------------------------------------------- */
 

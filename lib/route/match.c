@@ -64,10 +64,11 @@ ae_str ae_target_get(const struct ae_target *t, const char *name)
     return ae_s(NULL, 0);
 }
 
-bool ae_match_params(const struct ae_op *op, ae_str path, struct ae_target *t)
+bool ae_match_params(const struct ae_op *op, ae_str path, size_t skip,
+                     struct ae_target *t)
 {
-    const char *z = op->tmpl;
-    size_t      i = 0;
+    const char *z = op->tmpl + skip;
+    size_t      i = skip;
 
     t->npath = 0;
     while (*z) {
@@ -99,28 +100,45 @@ bool ae_match_params(const struct ae_op *op, ae_str path, struct ae_target *t)
     return i == path.n;
 }
 
-/* The row of |path|, whatever the method; *other: some row has the path. */
-static const struct ae_op *find(const struct ae_family *f, ae_str path,
-                                struct ae_target *t, bool *other)
+/* Cheap refusal of most rows: the last segment of the template is another
+ * word than |last|. */
+static bool other_tail(const struct ae_op *op, size_t tlen, ae_str last)
 {
-    size_t nseg = 0;
+    const char *end = op->tmpl + tlen;
+
+    return end[-1] != '}'
+        && !(tlen > last.n && end[-1 - (ptrdiff_t) last.n] == '/'
+             && memcmp(end - last.n, last.p, last.n) == 0);
+}
+
+/* The row of |path|; *other: none, but some row has it for another method.
+ * |skip|: bytes up to the end of the family's segment. */
+static const struct ae_op *find(const struct ae_family *f, ae_str path,
+                                size_t skip, struct ae_target *t, bool *other)
+{
+    size_t nseg = 0, slash = 0;
+    ae_str last;
 
     for (size_t i = 0; i < path.n; i++)
-        nseg += path.p[i] == '/';
-    for (size_t id = f->first; id <= f->last; id++) {
-        const struct ae_op  *op = ae_op_at(id);
-        const struct ae_opx *x = ae_opx(op);
+        if (path.p[i] == '/') {
+            nseg++;
+            slash = i;
+        }
+    last = ae_sub(path, slash + 1, path.n - slash - 1);
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t id = f->first; id <= f->last; id++) {
+            const struct ae_op  *op = ae_op_at(id);
+            const struct ae_opx *x = ae_opx(op);
 
-        if (x->nseg != nseg && !(x->tail && nseg >= x->nseg))
-            continue;
-        if (op->method != t->method && *other)
-            continue;
-        if (!ae_match_params(op, path, t))
-            continue;
-        if (op->method == t->method)
-            return op;
-        *other = true;
-    }
+            if ((op->method == t->method) == (pass > 0)
+                || (x->nseg != nseg && !(x->tail && nseg >= x->nseg))
+                || other_tail(op, x->tlen, last)
+                || !ae_match_params(op, path, skip, t))
+                continue;
+            if (pass == 0)
+                return op;
+            *other = true;
+        }
     t->npath = 0;
     return NULL;
 }
@@ -142,12 +160,12 @@ static const struct ae_op *lookup(ae_str path, struct ae_target *t,
         if (path.p[--slash] == ':')
             return NULL;
     if (ae_eq_lit(path, "/api/version"))
-        return find(&version, path, t, other);
+        return find(&version, path, 0, t, other);
     if (!ae_starts(path, AE_STR("/api/v1/")))
         return NULL;
     (void) ae_cut(ae_sub(path, 8, path.n - 8), '/', &seg);
     f = ae_family_find(seg);
-    return f ? find(f, path, t, other) : NULL;
+    return f ? find(f, path, 8 + seg.n, t, other) : NULL;
 }
 
 /* The path that the gateway sees: decoded, or raw on the id routes. */

@@ -28,7 +28,7 @@ static const struct ae_op ops[] = {
 
 static const struct ae_opx opx[] = {
 #define AE_OP(n, m, t, ns, g, r, ac, au, sh, cc, co, fl, rec, q, rd, wr)       \
-    { ns, AE_OPID_##n == AE_OPID_AccountService_CanI,                          \
+    { ns, sizeof t - 1, AE_OPID_##n == AE_OPID_AccountService_CanI,            \
       ((fl) & OP_UNESC) != 0 },
 #define AE_OUT AE_OP
 #include "route/operations.def"
