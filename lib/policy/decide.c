@@ -162,29 +162,37 @@ static void unknown_project(ae_principal *pr, struct ae_ra *ra, ae_str name,
     out->subject = pr->subject.id;
 }
 
+uint32_t ae_decide_set(const ae_principal *pr, enum ae_scope scope,
+                       ae_str object, ae_str *unknown)
+{
+    ae_str   name = ae_object_project(scope, object);
+    uint32_t proj;
+
+    *unknown = ae_s(NULL, 0);
+    if (!name.p || pr->subject.kind != AE_SUBJ_CLAIMS)
+        return AE_SET_BASE;
+    proj = ae_names_find(&pr->p->proj, name);
+    if (proj == AE_NO_ID && pr->p->partial && ae_project_name_possible(name))
+        *unknown = name;
+    return ae_principal_set(pr, proj);
+}
+
 void ae_decide(ae_principal *pr, ae_str resource, ae_str action,
                ae_str object, struct ae_decision *out)
 {
     struct ae_ra   *ra;
     struct ae_plan *plan;
+    ae_str          name = { NULL, 0 };
     uint32_t        set = AE_SET_BASE;
 
     memset(out, 0, sizeof(*out));
     ae_principal_trim(pr);
     ra = ae_principal_ra(pr, resource, action);
-    if (ra && !pr->local) {
-        ae_str name = ae_object_project(ra->scope, object);
-
-        if (name.p) {
-            uint32_t proj = ae_names_find(&pr->p->proj, name);
-
-            if (proj == AE_NO_ID && pr->p->partial
-                && ae_project_name_possible(name)) {
-                unknown_project(pr, ra, name, object, out);
-                return;
-            }
-            set = ae_principal_set(pr, proj);
-        }
+    if (ra && !pr->local)
+        set = ae_decide_set(pr, ra->scope, object, &name);
+    if (ra && name.p) {
+        unknown_project(pr, ra, name, object, out);
+        return;
     }
     plan = ra ? ae_principal_plan(pr, ra, set) : NULL;
     if (!plan) {

@@ -11,7 +11,7 @@ enum { AE_MAX_HOPS = 10 };          /* R8: role reach in g edges */
 #define AE_NO_ID  UINT32_MAX        /* a name that the policy never says */
 #define AE_NO_ROW UINT32_MAX        /* the empty p-set's phantom line (R7) */
 
-/* ---- pattern.c: one interned pattern ------------------------------------ */
+/* ---- pattern.c: one interned pattern ---- */
 
 /* The common shapes are recognised without building a matcher.  Zero never
  * matches.  ERROR raises (M3), UNKNOWN is one that we could not compile for
@@ -51,7 +51,7 @@ int  ae_pat_match(const struct ae_pat *p, ae_str s);
 /* Can matching raise an error (then even a dead effect counts: R2)? */
 bool ae_pat_may_raise(const struct ae_pat *p);
 
-/* ---- compile.c, index.c: the immutable policy ---------------------------- */
+/* ---- compile.c, index.c: the immutable policy ---- */
 
 enum { AE_EFF_NONE = 0, AE_EFF_ALLOW, AE_EFF_DENY }; /* R9 */
 
@@ -142,7 +142,7 @@ uint32_t ae_csr_from(const struct ae_csr *c, uint32_t id, uint32_t from);
  * cluster URL's "https:" cannot, however little of the cluster we see. */
 bool ae_project_name_possible(ae_str name);
 
-/* ---- principal.c: a policy specialised to one subject --------------------- */
+/* ---- principal.c: a policy specialised to one subject ---- */
 
 enum ae_ask_role { AE_ASK_DEFAULT = 0, AE_ASK_USER, AE_ASK_GROUP,
                    AE_ASK_EMPTY };
@@ -267,7 +267,7 @@ enum ae_scope ae_resource_scope(ae_str resource);
 /* Project named by the object (T2); absent span if it names none. */
 ae_str ae_object_project(enum ae_scope scope, ae_str object);
 
-/* ---- decide.c ------------------------------------------------------------- */
+/* ---- decide.c ---- */
 
 static inline int ae_prow_match(const struct ae_prow *r, ae_str s)
 {
@@ -295,8 +295,19 @@ static inline ae_str ae_object_head(ae_str s)
     return slash ? ae_s(s.p, (size_t)(slash - s.p)) : s;
 }
 
+/* The set that answers for |object|; *unknown: a project that may exist. */
+uint32_t ae_decide_set(const ae_principal *pr, enum ae_scope scope,
+                       ae_str object, ae_str *unknown);
 /* |certain|: only the checks that no project can change. */
 void ae_plan_eval(const ae_principal *pr, const struct ae_plan *plan,
                   ae_str object, bool certain, struct ae_decision *out);
+
+/* Is |id| the first field of some g-line of base + |ps| (T5)? */
+bool ae_has_edge(const ae_policy *p, const struct ae_pset *ps, uint32_t id);
+
+/* ---- explain.c ---- */
+
+/* A JSON string of bytes that need not be UTF-8 (bad ones as U+FFFD). */
+json_t *ae_json_text(ae_str s);
 
 #endif

@@ -191,9 +191,7 @@ static int add_ask(struct tab_build *b, bool base, uint8_t role,
     return fill_ask(b->pr, &b->reach, base ? NULL : b->ps, k);
 }
 
-/* T5: is |id| the first field of some g-line of the set? */
-static bool has_edge(const ae_policy *p, const struct ae_pset *ps,
-                     uint32_t id)
+bool ae_has_edge(const ae_policy *p, const struct ae_pset *ps, uint32_t id)
 {
     const struct ae_csr *c = &p->edges_by_src;
     uint32_t             k;
@@ -230,7 +228,7 @@ static int add_token_asks(struct tab_build *b)
     for (uint32_t i = 0; !rc && i < pr->ngroup; i++) {
         const struct ae_group *g = &pr->group[i];
 
-        if (g->id != pr->id && has_edge(p, b->ps, g->id))
+        if (g->id != pr->id && ae_has_edge(p, b->ps, g->id))
             rc = add_ask(b, false, AE_ASK_GROUP, g->name, g->id);
     }
     return rc;
