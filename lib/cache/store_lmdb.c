@@ -27,8 +27,6 @@ static int read_body(struct lm_use *u, struct lm_rec *r, size_t max,
     char    *body, key[12];
     uint64_t n = r->f.body_len;
 
-    if (!r->f.body_id)
-        return AE_OK;
     if (n > max)
         return AE_E_TOOBIG;
     body = ae_alloc(a, (size_t)n + 1);
@@ -82,6 +80,8 @@ static int look(struct lm_use *u, const struct ae_cache_key *k,
         || !ae_tags_current(&u->dir->gens, u->env->number, r->tag,
                             r->f.ntags, tags, ntags))
         return AE_E_NOTFOUND;
+    if (!r->f.body_id)
+        return AE_OK;
     rc = read_body(u, r, u->s->c.max_object, a);
     if (rc)
         return rc;
@@ -102,22 +102,20 @@ static int lmdb_get(ae_store *st, const struct ae_cache_key *k,
     rc = lm_read_begin(s, &u);
     if (rc == AE_OK) {
         rc = look(&u, k, tags, ntags, now_us, a, &r);
+        if (rc == AE_OK)
+            lm_rec_entry(&r, out);
         if (rc == AE_E_CORRUPT) /* damage is never of one entry alone */
             lm_doubt(u.dir, u.env->number);
-        lm_read_end(&u);
+        lm_read_end(&u, rc == AE_OK ? &s->s.stat.hits : NULL);
     }
     if (rc == AE_OK)
-        lm_rec_entry(&r, out);
+        return 1;
     pthread_mutex_lock(&s->lock);
-    if (rc == AE_OK)
-        s->s.stat.hits++;
-    else
-        s->s.stat.misses++;
+    s->s.stat.misses++;
     if (rc == AE_E_CORRUPT)
         s->s.stat.corrupt++;
     pthread_mutex_unlock(&s->lock);
-    return rc == AE_OK ? 1
-        : rc == AE_E_NOTFOUND || rc == AE_E_AGAIN ? 0 : rc;
+    return rc == AE_E_NOTFOUND || rc == AE_E_AGAIN ? 0 : rc;
 }
 
 /* ---- generations --------------------------------------------------------------- */
@@ -190,7 +188,7 @@ static int fill(struct lm_store *s, const struct ae_cache_key *k,
     r->f.scope = ae_hash64(scope, d->gens.seed);
     r->f.charge = 1024 + lm_rec_size(r);
     /* The head, with a small body, is one value of at most one chunk. */
-    return lm_rec_size(r) - (e->body.n > LM_INLINE ? e->body.n : 0) > LM_CHUNK
+    return lm_rec_size(r) - (lm_rec_inline(r) ? 0 : e->body.n) > LM_CHUNK
         ? AE_E_TOOBIG : AE_OK;
 }
 
@@ -329,14 +327,19 @@ static int walk_batch(struct lm_use *u, struct walk *w, char *buf)
     rc = mdb_cursor_get(c, &k, &v, w->some ? MDB_SET_RANGE : MDB_FIRST);
     if (rc == 0 && w->some && memcmp(k.mv_data, w->last, 32) == 0)
         rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    while (rc == 0 && !w->stop && n++ < LM_BATCH) {
+    while (rc == 0 && !w->stop && n < LM_BATCH) {
         struct ae_entry e;
         struct lm_rec   r;
 
-        if (k.mv_size != 32 || v.mv_size > LM_CHUNK)
+        if (k.mv_size != 32) { /* the name of another database */
+            rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+            continue;
+        }
+        if (v.mv_size > LM_CHUNK) {
             rc = MDB_CORRUPTED;
-        if (rc)
             break;
+        }
+        n++;
         memcpy(w->last, k.mv_data, 32);
         w->some = true;
         memcpy(buf, v.mv_data, v.mv_size);
@@ -371,7 +374,7 @@ static int lmdb_walk(ae_store *st, bool (*fn)(void *ctx, ae_str full_key,
         if (rc)
             break;
         rc = lm_rc(&u, walk_batch(&u, &w, buf));
-        lm_read_end(&u);
+        lm_read_end(&u, NULL);
     }
     free(buf);
     return rc == AE_E_NOTFOUND ? AE_OK : rc;

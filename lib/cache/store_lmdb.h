@@ -28,7 +28,11 @@
 enum {
     LM_FORMAT = 1,            /* of everything below (R34) */
     LM_CHUNK = 16368,         /* 4 pages with LMDB's page header */
-    LM_INLINE = 1536,         /* bodies up to this stay in the record */
+    LM_INLINE = 1536,         /* bodies up to this stay in the record, and */
+    LM_PAGE = 4080,           /* so do those that fill one page with it: the
+                                 same page, but one descent of a tree less
+                                 (1.6 against 1.0 us for 2 KB, 1,000 keys) */
+    LM_NAMES = 5,             /* named databases */
     LM_STEP = 16,             /* chunks a transaction of a large body */
     LM_BATCH = 64,            /* entries a transaction of the collector */
     LM_GENS = 65536,          /* counters of tags */
@@ -148,7 +152,8 @@ uint64_t lm_used(const struct lm_env *e, MDB_txn *txn, uint64_t *entries);
 /* Begin and end a use.  Reads: a renewed transaction.  Writes: our own
  * try-lock, then one; |commit| ends it.  AE_E_BUSY, AE_E_STATE, ... */
 int  lm_read_begin(struct lm_store *s, struct lm_use *u);
-void lm_read_end(struct lm_use *u);
+/* |count|: a counter of s->s.stat to raise, or NULL. */
+void lm_read_end(struct lm_use *u, uint64_t *count);
 int  lm_write_lock(struct lm_store *s, struct lm_use *u, int wait_ms);
 int  lm_write_begin(struct lm_use *u);
 int  lm_write_commit(struct lm_use *u);
@@ -179,7 +184,10 @@ struct lm_rec {
 
 size_t lm_rec_size(const struct lm_rec *r);      /* packed, with inline body */
 void   lm_rec_pack(struct lm_rec *r, char *out); /* fills the sums */
-/* |v| is a private copy; spans point into it.  AE_E_CORRUPT. */
+/* Whether the body stays in the record. */
+bool   lm_rec_inline(const struct lm_rec *r);
+/* |v| is a private copy; spans point into it.  AE_E_CORRUPT.  The sum covers
+ * an inline body too. */
 int    lm_rec_parse(ae_str v, struct lm_rec *r);
 uint64_t lm_body_sum(ae_str full, int64_t fresh_until_us, ae_str body);
 void   lm_rec_entry(const struct lm_rec *r, struct ae_entry *e);

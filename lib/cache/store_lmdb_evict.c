@@ -79,7 +79,7 @@ uint64_t lm_measure(struct lm_store *s)
     if (lm_read_begin(s, &u) != AE_OK)
         return 0;
     used = lm_used(u.env, u.txn, &entries);
-    lm_read_end(&u);
+    lm_read_end(&u, NULL);
     pthread_mutex_lock(&s->lock);
     s->s.stat.entries = entries;
     s->s.stat.bytes_used = used;

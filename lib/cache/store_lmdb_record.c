@@ -21,6 +21,11 @@ size_t lm_rec_size(const struct lm_rec *r)
         + (r->f.body_id ? 0 : r->body.n);
 }
 
+bool lm_rec_inline(const struct lm_rec *r)
+{
+    return r->body.n <= LM_INLINE || lm_rec_size(r) <= LM_PAGE;
+}
+
 void lm_rec_pack(struct lm_rec *r, char *out)
 {
     const ae_str span[] = { r->full, r->ctype, r->project, r->ns, r->name,
@@ -38,7 +43,7 @@ void lm_rec_pack(struct lm_rec *r, char *out)
     if (!r->f.body_id && r->body.n)
         memcpy(p, r->body.p, r->body.n);
     memcpy(out, &r->f, sizeof(r->f));
-    r->f.sum = ae_hash64(ae_s(out + 8, lm_rec_size(r) - 8), LM_FORMAT);
+    r->f.sum = ae_hash64(ae_s(out + 8, lm_rec_size(r) - 8), 0);
     memcpy(out, &r->f.sum, 8);
 }
 
@@ -50,7 +55,7 @@ int lm_rec_parse(ae_str v, struct lm_rec *r)
     if (v.n < sizeof(r->f))
         return AE_E_CORRUPT;
     memcpy(&r->f, v.p, sizeof(r->f));
-    if (r->f.sum != ae_hash64(ae_s(v.p + 8, v.n - 8), LM_FORMAT)
+    if (r->f.sum != ae_hash64(ae_s(v.p + 8, v.n - 8), 0)
         || r->f.ntags > AE_CACHE_TAGS_MAX)
         return AE_E_CORRUPT;
     v = ae_s(v.p + sizeof(r->f), v.n - sizeof(r->f));

@@ -37,7 +37,7 @@ int lm_rc(struct lm_use *u, int rc)
     }
 }
 
-static void leave(struct lm_use *u)
+static void leave(struct lm_use *u, uint64_t *count)
 {
     struct lm_env *e = u->env;
     bool           last;
@@ -49,6 +49,8 @@ static void leave(struct lm_use *u)
         e->idle = u->r;
         u->r = NULL;
     }
+    if (count)
+        ++*count;
     last = --e->users == 0 && e->retired;
     pthread_mutex_unlock(&u->s->lock);
     if (last)
@@ -116,17 +118,17 @@ int lm_read_begin(struct lm_store *s, struct lm_use *u)
             u->r = NULL;
         }
         rc = lm_rc(u, rc);
-        leave(u);
+        leave(u, NULL);
         return rc;
     }
     u->txn = u->r->txn;
     return AE_OK;
 }
 
-void lm_read_end(struct lm_use *u)
+void lm_read_end(struct lm_use *u, uint64_t *count)
 {
     mdb_txn_reset(u->r->txn);
-    leave(u);
+    leave(u, count);
 }
 
 static int take_writer(struct lm_store *s, int wait_ms)
@@ -157,7 +159,7 @@ int lm_write_lock(struct lm_store *s, struct lm_use *u, int wait_ms)
     if (rc == AE_OK)
         rc = take_writer(s, wait_ms);
     if (rc) {
-        leave(u);
+        leave(u, NULL);
         return rc;
     }
     if (!lm_size_ok(u->env)) {
@@ -194,5 +196,5 @@ void lm_write_unlock(struct lm_use *u)
 {
     lm_unlock(u->dir, LM_WRITER);
     pthread_mutex_unlock(&u->s->writer);
-    leave(u);
+    leave(u, NULL);
 }

@@ -306,7 +306,7 @@ int lm_put(struct lm_store *s, const struct ae_cache_key *k,
         lm_write_unlock(&u);
         return AE_E_STATE;
     }
-    if (r->body.n > LM_INLINE)
+    if (!lm_rec_inline(r))
         r->f.body_id = atomic_fetch_add(&u.dir->head->body, 1) + 1;
     rc = put_steps(&u, k, r, &done);
     if (rc == AE_OK)
