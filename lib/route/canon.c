@@ -84,6 +84,19 @@ static bool dots(ae_str p, size_t from, size_t to)
     return (n == 1 || n == 2) && p.p[from] == '.' && p.p[to - 1] == '.';
 }
 
+/* Printable bytes but # % / ; ? and backslash: the rest is a separator, an
+ * escape or refused. */
+static inline bool plain(unsigned char c)
+{
+    static const uint64_t ok[4] = {
+        ~(uint64_t) 0 << 0x21 & ~(UINT64_C(1) << '#' | UINT64_C(1) << '%'
+            | UINT64_C(1) << '/' | UINT64_C(1) << ';' | UINT64_C(1) << '?'),
+        ~(UINT64_C(1) << 63 | UINT64_C(1) << ('\\' - 64)), 0, 0
+    };
+
+    return ok[c >> 6] >> (c & 63) & 1;
+}
+
 const char *ae_canon_path(ae_str p, enum ae_canon_class cc)
 {
     size_t from = 1, seg = 0;
@@ -91,8 +104,11 @@ const char *ae_canon_path(ae_str p, enum ae_canon_class cc)
     if (p.n == 0 || p.p[0] != '/')
         return "not an absolute path";
     for (size_t i = 1; i <= p.n; i++) {
-        unsigned char c = i < p.n ? (unsigned char) p.p[i] : '/';
+        unsigned char c;
 
+        while (i < p.n && plain((unsigned char) p.p[i]))
+            i++;
+        c = i < p.n ? (unsigned char) p.p[i] : '/';
         if (c == '/') {
             if (i == from && i < p.n)
                 return "empty segment";
@@ -116,8 +132,7 @@ const char *ae_canon_path(ae_str p, enum ae_canon_class cc)
                 from = i + 3;
             }
             i += 2;
-        } else if (c <= 0x20 || c >= 0x7f || c == ';' || c == '\\'
-                   || c == '#') {
+        } else {
             return "character";
         }
     }

@@ -46,12 +46,19 @@ enum ae_recipe {
 
 /* Columns of the table that only this folder needs. */
 struct ae_opx {
+    uint8_t method; /* as in ae_op: the search reads only these columns */
     uint8_t nseg;   /* path segments; with "=**" the least number */
     uint8_t tlen;   /* bytes of the template */
     bool    tail;   /* the last parameter takes any number of segments */
     bool    unesc;  /* first parameter is query-unescaped once more */
 };
-const struct ae_opx *ae_opx(const struct ae_op *op);
+extern const struct ae_op  ae_ops[];
+extern const struct ae_opx ae_opxs[];
+
+static inline const struct ae_opx *ae_opx(const struct ae_op *op)
+{
+    return &ae_opxs[op->id];
+}
 
 /* Rows first..last belong to the path segment |name|. */
 struct ae_family { ae_str name; uint16_t first, last; };
@@ -71,6 +78,10 @@ static inline int ae_hexval(unsigned char c)
  * |in| when there is nothing to decode.  AE_E_SYNTAX at a bad escape, whose
  * text (up to three bytes, as Go names it) goes to |bad| if given. */
 int  ae_unescape(ae_arena *a, ae_str in, bool plus, ae_str *out, ae_str *bad);
+/* The parts one after another; absent without memory. */
+ae_str ae_concat(ae_arena *a, const ae_str *parts, size_t n);
+/* UTF-8 as ae_utf8_valid, quick on ASCII. */
+bool ae_text_ok(ae_str s);
 /* Does Go keep the raw form of this path (net/url setPath: the encoding is
  * not Go's own)?  semantics-api.md 1.4. */
 bool ae_path_keeps_raw(ae_str raw);

@@ -88,13 +88,18 @@ bool ae_match_params(const struct ae_op *op, ae_str path, size_t skip,
         }
         end = strchr(z, '}');
         tail = end[-1] == '*';
-        while (i < path.n && (tail || path.p[i] != '/'))
-            i++;
+        if (tail) {
+            i = path.n;
+        } else {
+            const char *slash = memchr(path.p + i, '/', path.n - i);
+
+            i = slash ? (size_t) (slash - path.p) : path.n;
+        }
         if (t->npath == sizeof t->path_par / sizeof t->path_par[0])
             return false;
         t->path_par[t->npath].name =
             ae_s(z + 1, (size_t) (end - z) - 1 - (tail ? 3 : 0));
-        t->path_par[t->npath++].value = ae_sub(path, from, i - from);
+        t->path_par[t->npath++].value = ae_s(path.p + from, i - from);
         z = end + 1;
     }
     return i == path.n;
@@ -119,24 +124,23 @@ static const struct ae_op *find(const struct ae_family *f, ae_str path,
     size_t nseg = 0, slash = 0;
     ae_str last;
 
-    for (size_t i = 0; i < path.n; i++)
-        if (path.p[i] == '/') {
-            nseg++;
-            slash = i;
-        }
-    last = ae_sub(path, slash + 1, path.n - slash - 1);
+    for (const char *at = path.p, *end = path.p + path.n;
+         (at = memchr(at, '/', (size_t) (end - at))) != NULL; at++) {
+        nseg++;
+        slash = (size_t) (at - path.p);
+    }
+    last = ae_s(path.p + slash + 1, path.n - slash - 1);
     for (int pass = 0; pass < 2; pass++)
         for (size_t id = f->first; id <= f->last; id++) {
-            const struct ae_op  *op = ae_op_at(id);
-            const struct ae_opx *x = ae_opx(op);
+            const struct ae_opx *x = &ae_opxs[id];
 
-            if ((op->method == t->method) == (pass > 0)
+            if ((x->method == t->method) == (pass > 0)
                 || (x->nseg != nseg && !(x->tail && nseg >= x->nseg))
-                || other_tail(op, x->tlen, last)
-                || !ae_match_params(op, path, skip, t))
+                || other_tail(&ae_ops[id], x->tlen, last)
+                || !ae_match_params(&ae_ops[id], path, skip, t))
                 continue;
             if (pass == 0)
-                return op;
+                return &ae_ops[id];
             *other = true;
         }
     t->npath = 0;
@@ -182,7 +186,7 @@ static int gateway_path(ae_str path, enum ae_canon_class cc, ae_arena *a,
     rc = ae_unescape(a, path, false, &dec, NULL);
     if (rc != AE_OK)
         return rc;
-    *utf8 = cc == AE_CAN_CANI || ae_utf8_valid(dec);
+    *utf8 = cc == AE_CAN_CANI || ae_text_ok(dec);
     if (!(ae_path_keeps_raw(path) && ae_path_is_raw_route(path)))
         *out = dec;
     return AE_OK;
@@ -203,7 +207,7 @@ static int unescape_id(struct ae_target *t, ae_arena *a)
     }
     if (rc == AE_OK) {
         t->path_par[0].value = v;
-        t->doubtful = t->doubtful || !ae_utf8_valid(v);
+        t->doubtful = t->doubtful || !ae_text_ok(v);
     }
     return rc;
 }

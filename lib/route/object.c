@@ -38,7 +38,7 @@ ae_str ae_join(struct ae_cx *x, ae_str a, ae_str b)
 
     if (a.n == 0)
         return b;
-    s = ae_fmt(x->a, "%.*s/%.*s", (int) a.n, a.p, (int) b.n, b.p);
+    s = ae_concat(x->a, (ae_str[]) { a, AE_STR("/"), b }, 3);
     if (!s.p)
         x->failed = true;
     return s;
@@ -141,12 +141,9 @@ static void cani(struct ae_cx *x)
         ae_str a, b, c = ae_cut(ae_cut(obj, '/', &a), '/', &b);
 
         if (c.p && !memchr(c.p, '/', c.n) && (!b.n || ae_eq(b, x->c->ns))) {
-            ae_str s = ae_fmt(x->a, "%.*s/%.*s", (int) a.n, a.p, (int) c.n,
-                              c.p);
-
-            if (!s.p)
+            obj = ae_concat(x->a, (ae_str[]) { a, AE_STR("/"), c }, 3);
+            if (!obj.p)
                 x->failed = true;
-            obj = s;
         }
     }
     ae_checks_add(x, res, act, AE_OBJ_FIXED, obj);

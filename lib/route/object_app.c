@@ -86,9 +86,8 @@ static void fine(struct ae_cx *x)
     ae_str rn = ae_target_get(x->t, "resourceName"), full;
     bool   sure = has_required(x);
 
-    full = ae_fmt(x->a, "%.*s/%.*s/%.*s/%.*s/%.*s", (int) act.n, act.p,
-                  (int) g.n, g.p, (int) k.n, k.p, (int) ns.n, ns.p,
-                  (int) rn.n, rn.p);
+    full = ae_concat(x->a, (ae_str[]) { act, AE_STR("/"), g, AE_STR("/"), k,
+                     AE_STR("/"), ns, AE_STR("/"), rn }, 9);
     if (!full.p)
         x->failed = true;
     if (x->t->op->body && x->t->kind != AE_TGT_GRPC) /* a JSON string */
@@ -105,8 +104,8 @@ static void run_action(struct ae_cx *x, bool sure)
         ? ae_field(x, "action") : ae_json_str(x->body);
     if (!act.n)
         return; /* unread: which action is asked for is not known */
-    full = ae_fmt(x->a, "action/%.*s/%.*s/%.*s", (int) g.n, g.p, (int) k.n,
-                  k.p, (int) act.n, act.p);
+    full = ae_concat(x->a, (ae_str[]) { AE_STR("action/"), g, AE_STR("/"), k,
+                     AE_STR("/"), act }, 6);
     if (!full.p)
         x->failed = true;
     lookup(x, NO_BASE, full, sure && has_required(x));
@@ -239,10 +238,11 @@ bool ae_recheck_app(struct ae_cx *x, ae_str proj, ae_str ns, ae_str name)
     if (!ns.n)
         ns = set ? ae_target_get(x->t, "appsetNamespace") : given_ns(x);
     if (set) { /* the template's project as it stands, even empty */
-        ae_str o = ae_fmt(x->a, "%.*s/", (int) proj.n, proj.p);
-        ae_str s = app_suffix(x, ns, name);
+        ae_str o = ae_concat(x->a, (ae_str[]) { proj, AE_STR("/"),
+                             app_suffix(x, ns, name) }, 3);
 
-        o = ae_fmt(x->a, "%.*s%.*s", (int) o.n, o.p, (int) s.n, s.p);
+        if (!o.p)
+            x->failed = true;
         ae_checks_add(x, AE_STR("applicationsets"), AE_STR("get"),
                       AE_OBJ_FIXED, o);
         return true;

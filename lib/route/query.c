@@ -87,18 +87,18 @@ static int bind_one(struct ae_target *t, ae_arena *a, ae_str part,
 
     raw = ae_cut(part, '=', &name);
     rc = ae_unescape(a, raw, true, &val, &bad);
-    if (rc == AE_OK && memchr(name.p, '%', name.n))
+    if (rc == AE_OK && name.n && memchr(name.p, '%', name.n))
         rc = ae_unescape(a, name, true, &raw, &bad);
     if (rc == AE_E_SYNTAX)
         return bad_escape(t, a, bad);
     if (rc != AE_OK)
         return rc;
-    for (size_t i = 0; i < name.n; i++)
-        if (name.p[i] == '%' || name.p[i] == '[' || name.p[i] == ']')
-            return ae_refuse_json(t, a, AE_STR("query names must be plain"));
-
     f = name.n ? field(t->op, name, &at) : NULL;
     if (!f) {
+        for (size_t i = 0; i < name.n; i++)
+            if (name.p[i] == '%' || name.p[i] == '[' || name.p[i] == ']')
+                return ae_refuse_json(t, a,
+                    AE_STR("query names must be plain"));
         t->unknown_query = true;
         /* a dotted name may reach into a field and fail there with 400 */
         if (name.n && memchr(name.p, '.', name.n))
@@ -109,7 +109,7 @@ static int bind_one(struct ae_target *t, ae_arena *a, ae_str part,
         return ae_refuse_json(t, a,
             AE_STR("query parameter given more than once"));
     *seen |= 1u << at;
-    if (!ae_query_typed(f->type, val) || !ae_utf8_valid(val)
+    if (!ae_query_typed(f->type, val) || !ae_text_ok(val)
         || (val.n && memchr(val.p, '\0', val.n)))
         t->doubtful = true;
     t->side_effect = t->side_effect || f->side_effect;
@@ -149,12 +149,11 @@ int ae_query_bind(struct ae_target *t, ae_arena *a)
 
     if (rest.n == 0)
         return AE_OK;
-    for (size_t i = 0; i < rest.n; i++) {
-        if (rest.p[i] == ';')
-            return ae_refuse_json(t, a,
-                AE_STR("invalid semicolon separator in query"));
+    if (memchr(rest.p, ';', rest.n))
+        return ae_refuse_json(t, a,
+            AE_STR("invalid semicolon separator in query"));
+    for (size_t i = 0; i < rest.n; i++)
         n += rest.p[i] == '&';
-    }
     if (n > AE_QUERY_PARMS)
         return ae_refuse_json(t, a, AE_STR("too many query parameters"));
     if (t->op->body_all)

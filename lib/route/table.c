@@ -16,7 +16,7 @@
       ((fl) & OP_ALL) != 0, AE_R_##rec, q_##q,                                 \
       sizeof q_##q / sizeof q_##q[0] - 1, rd, wr, o },
 
-static const struct ae_op ops[] = {
+const struct ae_op ae_ops[] = {
 #define AE_OP(n, m, t, ns, g, r, ac, au, sh, cc, co, fl, rec, q, rd, wr)       \
     ROW(n, m, t, g, r, ac, au, sh, cc, co, fl, rec, q, rd, wr, false)
 #define AE_OUT(n, m, t, ns, g, r, ac, au, sh, cc, co, fl, rec, q, rd, wr)      \
@@ -26,9 +26,9 @@ static const struct ae_op ops[] = {
 #undef AE_OUT
 };
 
-static const struct ae_opx opx[] = {
+const struct ae_opx ae_opxs[] = {
 #define AE_OP(n, m, t, ns, g, r, ac, au, sh, cc, co, fl, rec, q, rd, wr)       \
-    { ns, sizeof t - 1, AE_OPID_##n == AE_OPID_AccountService_CanI,            \
+    { AE_M_##m, ns, sizeof t - 1, AE_OPID_##n == AE_OPID_AccountService_CanI,  \
       ((fl) & OP_UNESC) != 0 },
 #define AE_OUT AE_OP
 #include "route/operations.def"
@@ -74,24 +74,19 @@ const struct ae_family *ae_family_find(ae_str segment)
 
 size_t ae_op_count(void)
 {
-    return sizeof ops / sizeof ops[0];
+    return sizeof ae_ops / sizeof ae_ops[0];
 }
 
 const struct ae_op *ae_op_at(size_t i)
 {
-    return i < ae_op_count() ? &ops[i] : NULL;
-}
-
-const struct ae_opx *ae_opx(const struct ae_op *op)
-{
-    return &opx[op->id];
+    return i < ae_op_count() ? &ae_ops[i] : NULL;
 }
 
 const struct ae_op *ae_op_by_name(ae_str name)
 {
     for (size_t i = 0; i < ae_op_count(); i++)
-        if (ae_eq(name, ae_cs(ops[i].name)))
-            return &ops[i];
+        if (ae_eq(name, ae_cs(ae_ops[i].name)))
+            return &ae_ops[i];
     return NULL;
 }
 
@@ -112,10 +107,10 @@ const struct ae_op *ae_op_by_grpc(ae_str full_method)
     if (full_method.n == 0)
         return NULL;
     for (size_t i = 0; i < ae_op_count(); i++)
-        if (ae_eq(full_method, ae_cs(ops[i].grpc)))
-            return &ops[i];
+        if (ae_eq(full_method, ae_cs(ae_ops[i].grpc)))
+            return &ae_ops[i];
     for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
         if (ae_eq(full_method, aliases[i].old))
-            return &ops[aliases[i].id];
+            return &ae_ops[aliases[i].id];
     return NULL;
 }

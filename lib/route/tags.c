@@ -62,18 +62,15 @@ static int expand(const struct ae_route_conf *c, const struct ae_target *t,
         name = tag_value(t, AE_STR("name"));
         if (!name.n || t->doubtful || !tag_ns(c, t, body, &ns)) {
             *out = !name.n || t->doubtful
-                ? ae_fmt(a, "%.*s?", (int) pre.n, pre.p)
-                : ae_fmt(a, "%.*s?/%.*s", (int) pre.n, pre.p, (int) name.n,
-                         name.p);
+                ? ae_concat(a, (ae_str[]) { pre, AE_STR("?") }, 2)
+                : ae_concat(a, (ae_str[]) { pre, AE_STR("?/"), name }, 3);
         } else {
-            *out = ae_fmt(a, "%.*s%.*s/%.*s", (int) pre.n, pre.p, (int) ns.n,
-                          ns.p, (int) name.n, name.p);
+            *out = ae_concat(a, (ae_str[]) { pre, ns, AE_STR("/"), name }, 4);
         }
     } else { /* "app:?/{name}", "project:{project}" */
         (void) ae_cut(rest, '}', &name);
         name = tag_value(t, name);
-        *out = ae_fmt(a, "%.*s%.*s", (int) pre.n, pre.p, (int) name.n,
-                      name.p);
+        *out = ae_concat(a, (ae_str[]) { pre, name }, 2);
     }
     return out->p ? AE_OK : AE_E_NOMEM;
 }
