@@ -6,7 +6,7 @@
  */
 #include "cache/store_lmdb.h"
 
-enum { BUDGET_US = 8000, CHECK_TICKS = 5, PIN_TICKS = 10 };
+enum { BUDGET_US = 8000, CHECK_TICKS = 5, PIN_TICKS = 10, FEW = 4 };
 
 int lm_evict_one(struct lm_use *u, int64_t cut)
 {
@@ -48,11 +48,11 @@ int lm_evict_one(struct lm_use *u, int64_t cut)
 }
 
 /* One transaction.  AE_OK, AE_E_NOTFOUND when nothing is left before |cut|. */
-static int batch(struct lm_use *u, int64_t cut, uint64_t *evicted)
+static int batch(struct lm_use *u, int64_t cut, int most, uint64_t *evicted)
 {
     int rc = lm_write_begin(u), n = 0;
 
-    while (rc == AE_OK && n < LM_BATCH) {
+    while (rc == AE_OK && n < most) {
         rc = lm_rc(u, lm_evict_one(u, cut));
         if (rc == AE_OK)
             n++;
@@ -88,16 +88,43 @@ uint64_t lm_measure(struct lm_store *s)
     return used;
 }
 
-static int run(struct lm_store *s, struct lm_use *u, int64_t cut,
-               uint64_t stop_at, int64_t until)
+/* Remove what expires before |cut|, at most |most| a transaction. */
+static int run(struct lm_store *s, struct lm_use *u, int64_t cut, int most,
+               int64_t until)
 {
     uint64_t evicted = 0;
     int      rc = AE_OK;
 
     while (rc == AE_OK && lm_mono_us() < until) {
-        if (stop_at && lm_measure(s) <= stop_at)
+        rc = batch(u, cut, most, &evicted);
+        if (rc == AE_E_FULL && most > 1) {
+            most = 1; /* deletes take pages too: fewer at a time */
+            rc = AE_OK;
+        }
+    }
+    pthread_mutex_lock(&s->lock);
+    s->s.stat.evicted += evicted;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+/* Make room.  Pages that a transaction frees can be used from the second one
+ * after it on, and a store that fails moves nothing on: so when a store found
+ * the map full, at least three small ones follow each other here. */
+static int squeeze(struct lm_store *s, struct lm_use *u, bool full,
+                   uint64_t stop_at, int64_t until)
+{
+    uint64_t evicted = 0;
+    int      rc = AE_OK, most = full ? FEW : LM_BATCH;
+
+    for (int n = full ? 3 : 0; rc == AE_OK; n--) {
+        if (n <= 0 && (lm_mono_us() >= until || lm_measure(s) <= stop_at))
             break;
-        rc = batch(u, cut, &evicted);
+        rc = batch(u, INT64_MAX, most, &evicted);
+        if (rc == AE_E_FULL && most > 1) {
+            most = 1;
+            rc = AE_OK;
+        }
     }
     pthread_mutex_lock(&s->lock);
     s->s.stat.evicted += evicted;
@@ -138,11 +165,11 @@ void lm_collect(struct lm_store *s, int64_t now_us)
 
         if (full || s->ticks % CHECK_TICKS == 0)
             mdb_reader_check(u.env->env, &dead); /* F22 */
-        rc = run(s, &u, now_us, 0, until);
+        rc = run(s, &u, now_us, full ? FEW : LM_BATCH, until);
         used = lm_measure(s);
         if ((rc == AE_OK || rc == AE_E_NOTFOUND)
             && (full || used > size / 20 * 17))
-            rc = run(s, &u, INT64_MAX, size / 10 * 7, until);
+            rc = squeeze(s, &u, full, size / 10 * 7, until);
         if (rc == AE_E_FULL) /* not even deletes fit: the last resort */
             lm_doubt(u.dir, u.env->number);
         watch_pins(s, &u, full, used, size);
