@@ -24,15 +24,14 @@ use Fcntl qw(:flock);
 use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
-use JSON::PP;
 use MIME::Base64;
+use Storable qw(retrieve store);
 
 sub new {
     my ($class, %arg) = @_;
     my $self = bless { answers => {}, %arg }, $class;
     $self->{dir} = tempdir('ae-upstream-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     $self->{owner} = $$;
-    $self->{json} = JSON::PP->new->canonical;
     return $self;
 }
 
@@ -91,9 +90,7 @@ sub requests {
     my ($self) = @_;
     open my $fh, '<', "$self->{dir}/requests" or return [];
     flock $fh, LOCK_SH;
-    my @all = map { $self->{json}->decode($_) } <$fh>;
-    $_->{raw} = decode_base64($_->{raw}) for @all;
-    return [map { _parse($_->{raw}) } @all];
+    return [map { _parse(decode_base64($_)) } <$fh>];
 }
 
 sub hits {
@@ -110,19 +107,8 @@ sub forget { unlink "$_[0]{dir}/requests" }
 
 sub _write_answers {
     my ($self) = @_;
-    my %enc = map { $_ => encode_base64($self->{answers}{$_}, '') }
-        keys %{ $self->{answers} };
-    open my $fh, '>', "$self->{dir}/answers.new" or die $!;
-    print $fh $self->{json}->encode(\%enc);
-    close $fh;
+    store($self->{answers}, "$self->{dir}/answers.new");
     rename "$self->{dir}/answers.new", "$self->{dir}/answers" or die $!;
-}
-
-sub _answers {
-    my ($self) = @_;
-    open my $fh, '<', "$self->{dir}/answers" or return {};
-    local $/;
-    return $self->{json}->decode(scalar <$fh>);
 }
 
 sub _accept {
@@ -151,9 +137,9 @@ sub _serve {
         $self->_record($req);
         my $out = $self->{handler} ? $self->{handler}->($req, $sock) : undef;
         if (!defined $out) {
-            my $enc = $self->_answers->{"$req->{method} $req->{target}"};
-            $out = defined $enc ? decode_base64($enc)
-                : answer(404, '{"error":"no such script","code":5}');
+            $out = retrieve("$self->{dir}/answers")
+                ->{"$req->{method} $req->{target}"}
+                // answer(404, '{"error":"no such script","code":5}');
         }
         return if $out eq '';
         print $sock $out or return;
@@ -167,8 +153,7 @@ sub _record {
     my ($self, $req) = @_;
     open my $fh, '>>', "$self->{dir}/requests" or die $!;
     flock $fh, LOCK_EX;
-    print $fh $self->{json}->encode({ raw => encode_base64($req->{raw}, '') }),
-        "\n";
+    print $fh encode_base64($req->{raw}, ''), "\n";
     close $fh;
 }
 
