@@ -132,8 +132,8 @@ const char *ae_canon_path(ae_str p, enum ae_canon_class cc)
                 from = i + 3;
             }
             i += 2;
-        } else {
-            return "character";
+        } else if (c < 0x80 || cc != AE_CAN_CANI) {
+            return "character"; /* can-i answers any text, see its vectors */
         }
     }
     return NULL;

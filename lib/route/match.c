@@ -376,6 +376,8 @@ int ae_route(const struct ae_route_conf *c, const struct ae_route_in *in,
         /* outside of the root path only healthz is Argo CD's */
         out->op = ae_eq_lit(path, "/healthz") ? ae_op_at(AE_OPID_healthz)
                                               : NULL;
+        if (!out->op && in->content_type.n && is_grpc(in, path, out))
+            return AE_OK; /* native gRPC knows no root path */
         return route_outside(path, a, out);
     }
     if (ae_eq_lit(path, "/api/badge"))

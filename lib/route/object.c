@@ -149,7 +149,7 @@ static void cani(struct ae_cx *x)
     ae_checks_add(x, res, act, AE_OBJ_FIXED, obj);
 }
 
-/* ---- constant, account, project ------------------------------------------- */
+/* ---- constant, account, project ----------------------------------------- */
 
 /* certData is a []byte: standard base64 with padding. */
 static bool base64_sure(ae_str s)
@@ -264,7 +264,7 @@ static void project(struct ae_cx *x, enum ae_recipe r)
     fixed(x, act, name, d);
 }
 
-/* ---- clusters, repositories, credentials ---------------------------------- */
+/* ---- clusters, repositories, credentials -------------------------------- */
 
 static void cluster(struct ae_cx *x, enum ae_recipe r)
 {
@@ -328,7 +328,7 @@ static void creds(struct ae_cx *x, enum ae_recipe r)
           r == AE_R_CREDS ? AE_DENY_VERBOSE : AE_DENY_FORWARD);
 }
 
-/* ---- all together ---------------------------------------------------------- */
+/* ---- all together ------------------------------------------------------- */
 
 static void extension(struct ae_cx *x)
 {

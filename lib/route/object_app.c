@@ -10,6 +10,16 @@ static ae_str app_suffix(struct ae_cx *x, ae_str ns, ae_str name)
     return ns.n && !ae_eq(ns, x->c->ns) ? ae_join(x, ns, name) : name;
 }
 
+/* "project/suffix"; the slash stays where a set's project is empty. */
+static ae_str rbac_name(struct ae_cx *x, ae_str project, ae_str suffix)
+{
+    ae_str s = ae_concat(x->a, (ae_str[]) { project, AE_STR("/"), suffix }, 3);
+
+    if (!s.p)
+        x->failed = true;
+    return s;
+}
+
 /* 'project' wins over 'projects' where an operation has both. */
 static ae_str given_project(const struct ae_cx *x)
 {
@@ -46,7 +56,7 @@ static void lookup(struct ae_cx *x, ae_str base, ae_str act, bool sure)
 
     obj = app_suffix(x, given_ns(x), app_name(x));
     if (proj.n) {
-        obj = ae_join(x, proj, obj);
+        obj = rbac_name(x, proj, obj);
         if (base.n) { /* fine-grained inheritance: the short action first */
             k = ae_checks_add(x, AE_STR("applications"), base, AE_OBJ_FIXED,
                               obj);
@@ -111,6 +121,18 @@ static void run_action(struct ae_cx *x, bool sure)
     lookup(x, NO_BASE, full, sure && has_required(x));
 }
 
+/* Local manifests always, another revision by setting.  Whether the revision
+ * differs from the stored one is not known here. */
+static bool asks_override(const struct ae_cx *x)
+{
+    if (json_array_size(json_object_get(x->body, "manifests")) > 0
+        || ae_target_get(x->t, "manifests").n)
+        return true;
+    return x->c->override_for_revision
+        && (ae_field(x, "revision").n || ae_target_get(x->t, "revisions").n
+            || json_array_size(json_object_get(x->body, "revisions")) > 0);
+}
+
 /* Bodies that are the whole message: without them the project is unknown. */
 static void unread(struct ae_cx *x)
 {
@@ -120,8 +142,7 @@ static void unread(struct ae_cx *x)
     case AE_OPID_ApplicationService_Sync:
         lookup(x, NO_BASE, AE_STR("get"), grpc);
         (void) stored(x, "applications", AE_STR("sync"));
-        if (json_array_size(json_object_get(x->body, "manifests")) > 0
-            || ae_target_get(x->t, "manifests").n)
+        if (asks_override(x))
             (void) stored(x, "applications", AE_STR("override"));
         break;
     case AE_OPID_ApplicationService_Patch:
@@ -154,12 +175,12 @@ static void from_body(struct ae_cx *x, const char *pre, const char *project,
     if (!p.n)
         p = ae_cs(fallback);
     ae_checks_add(x, ae_cs(x->t->op->resource), ae_cs(x->t->op->action),
-                  AE_OBJ_FIXED, ae_join(x, p, app_suffix(x, ns, name)));
+                  AE_OBJ_FIXED, rbac_name(x, p, app_suffix(x, ns, name)));
 }
 
 static void terminal(struct ae_cx *x)
 {
-    ae_str obj = ae_join(x, ae_target_get(x->t, "projectName"),
+    ae_str obj = rbac_name(x, ae_target_get(x->t, "projectName"),
         app_suffix(x, ae_target_get(x->t, "appNamespace"),
                    ae_target_get(x->t, "appName")));
 
@@ -184,8 +205,8 @@ void ae_checks_app(struct ae_cx *x, enum ae_recipe r)
         lookup(x, NO_BASE, get, true);
         (void) stored(x, "applications", act);
         break;
-    case AE_R_APP_LOGS:
-        lookup(x, NO_BASE, get, true);
+    case AE_R_APP_LOGS: /* untilTime is parsed before the lookup */
+        lookup(x, NO_BASE, get, !ae_target_get(x->t, "untilTime").n);
         (void) stored(x, "logs", get);
         break;
     case AE_R_APP_FINE:
@@ -238,16 +259,12 @@ bool ae_recheck_app(struct ae_cx *x, ae_str proj, ae_str ns, ae_str name)
     if (!ns.n)
         ns = set ? ae_target_get(x->t, "appsetNamespace") : given_ns(x);
     if (set) { /* the template's project as it stands, even empty */
-        ae_str o = ae_concat(x->a, (ae_str[]) { proj, AE_STR("/"),
-                             app_suffix(x, ns, name) }, 3);
-
-        if (!o.p)
-            x->failed = true;
         ae_checks_add(x, AE_STR("applicationsets"), AE_STR("get"),
-                      AE_OBJ_FIXED, o);
+                      AE_OBJ_FIXED,
+                      rbac_name(x, proj, app_suffix(x, ns, name)));
         return true;
     }
     ae_checks_add(x, AE_STR("applications"), ae_cs(x->t->op->action),
-                  AE_OBJ_FIXED, ae_join(x, proj, app_suffix(x, ns, name)));
+                  AE_OBJ_FIXED, rbac_name(x, proj, app_suffix(x, ns, name)));
     return true;
 }

@@ -96,7 +96,10 @@ struct ae_route_in {
 };
 
 /* Never fails except AE_E_NOMEM.  Never allocates on the common path beyond
- * the decoded parameters. */
+ * the decoded parameters.  Spans are borrowed from |in|, |a| and constants.
+ * AE_TGT_UNKNOWN also stands for what only the upstream can answer: HEAD under
+ * /api/ (P13) and once-encoded write-* paths (T2 b); forward, never store.
+ * GRPC whatever the method: the content type must then be passed on. */
 int ae_route(const struct ae_route_conf *c, const struct ae_route_in *in,
              ae_arena *a, struct ae_target *out);
 /* First value of a bound query or path parameter; absent span if none. */
@@ -176,8 +179,12 @@ int ae_route_tags(const struct ae_route_conf *c, const struct ae_target *t,
 
 /* Classify a gRPC(-web) call by its method path; op or NULL. */
 const struct ae_op *ae_grpc_op(ae_str path);
-/* Read the fields that make up the object from a grpc-web message into a
- * target as if it had come by REST.  AE_E_SYNTAX: does not parse. */
+/* Read the fields that make up the object into a target as if the call had
+ * come by REST (kind AE_TGT_GRPC).  |message|: the request body from its
+ * first frame's header (five bytes) on; only that frame counts.  Values are
+ * borrowed from it.  AE_E_SYNTAX: does not parse, or a required field lacks
+ * (Argo CD: code 13 or 2, before authentication); AE_E_INVAL: no |op|;
+ * AE_E_NOMEM. */
 int ae_grpc_bind(const struct ae_op *op, ae_str message, ae_arena *a,
                  struct ae_target *out);
 

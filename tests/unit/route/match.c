@@ -176,6 +176,8 @@ static void cani(void)
            && u_is("GET", "/api/v1/account/can-i/a/get/b:x", NULL) == 404
            && u_is("GET", "/api/v1/account/can-i/a", NULL) == 404,
            "what stays refused");
+    t = u_get("/api/v1/account/can-i/applications/get/a/%FF\xc3\xa9");
+    tap_ok(u_param(&t, "subresource", "a/\xff\xc3\xa9"), "any text");
     t = u_get("/api/v1/account/can-i/applications/get/x/api/v1/clusters/b%2Fc");
     tap_ok(u_param(&t, "subresource", "x/api/v1/clusters/b%2Fc"),
            "the patterns are not anchored");

@@ -137,6 +137,9 @@ static void lookups(void)
     checks("GET", APP "/logs?project=p", NULL);
     tap_ok(is(0, "get", "p/web", FIXED, AE_DENY_PLAIN)
            && ae_eq_lit(ch.v[2].resource, "logs"), "logs");
+    checks("GET", APP "/logs?project=p&untilTime=x", NULL);
+    tap_ok(is(0, "get", "p/web", FIXED, AE_DENY_FORWARD),
+           "untilTime is parsed before the lookup");
     checks("DELETE", APP "/operation?project=p", NULL);
     tap_ok(is(0, "sync", "p/web", FIXED, AE_DENY_PLAIN), "terminate");
 }
@@ -166,6 +169,13 @@ static void fine(void)
     tap_ok(is(0, "get", "p/web", FIXED, AE_DENY_FORWARD)
            && is(3, "override", "web", STORED, AE_DENY_FORWARD),
            "R31 what the body asks for");
+    checks("POST", APP "/sync", "{\"revision\":\"x\"}");
+    tap_ok(ch.n == 2, "another revision needs no override");
+    u_conf.override_for_revision = true;
+    checks("POST", APP "/sync", "{\"revision\":\"x\"}");
+    tap_ok(ch.n == 3 && is(2, "override", "web", STORED, AE_DENY_FORWARD),
+           "unless the setting says so");
+    u_conf.override_for_revision = false;
     u_conf.rollback_enforced = true;
     checks("POST", APP "/rollback", NULL);
     tap_ok(is(0, "rollback", "web", STORED, AE_DENY_FORWARD), "rollback");

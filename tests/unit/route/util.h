@@ -44,7 +44,8 @@ static struct ae_target u_get(const char *target)
     return u_route("GET", target, NULL);
 }
 
-/* Kind and status in one number: 400, 404 …; 1 = OP, 2 = UNKNOWN, 3 = GRPC. */
+/* Kind and status in one number: 400, 404 and so on, or 1 = OP, 2 = UNKNOWN,
+ * 3 = GRPC. */
 __attribute__((unused))
 static int u_verdict(const struct ae_target *t)
 {
