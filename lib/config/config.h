@@ -70,7 +70,8 @@ typedef struct ae_inputs_src ae_inputs_src; /* remembers stat() of what was
                                                read, for polling */
 /* Read everything below |dir|.  |out| and its texts live in |heap| (freed by
  * the caller with ae_heap_free).  Bad input: AE_E_*, |err| names file, line
- * and remedy. */
+ * and remedy; *src is set then as well, so that the caller can wait for the
+ * next change.  |src| may be NULL; else free it with ae_inputs_src_free(). */
 int  ae_inputs_load(ae_str dir, const struct ae_conf *c, ae_heap *heap,
                     struct ae_inputs *out, ae_inputs_src **src,
                     struct ae_err *err);
@@ -78,13 +79,20 @@ int  ae_inputs_load(ae_str dir, const struct ae_conf *c, ae_heap *heap,
 int  ae_inputs_changed(ae_inputs_src *src);
 void ae_inputs_src_free(ae_inputs_src *src);
 
-/* One AppProject from JSON (vectors, manifests). */
+/* One AppProject from JSON (vectors, manifests): the members that RBAC and
+ * project tokens read.  Texts are copied into |a|; |out->file| stays absent.
+ * AE_E_SYNTAX names the member, AE_E_NOMEM. */
 int  ae_project_from_json(ae_arena *a, const json_t *o, struct ae_project *out,
                           struct ae_err *err);
-/* The scopes YAML ("[groups, email]"); AE_E_SYNTAX if it does not parse. */
+/* The scopes YAML ("[groups, email]", T7).  *set is false for an empty text or
+ * a YAML null, which leave Argo CD's default ["groups"]; "[]" sets no scopes
+ * at all.  AE_E_SYNTAX if it does not parse or is no list (R11). */
 int  ae_scopes_parse(ae_arena *a, ae_str yaml, const ae_str **out, size_t *n,
                      bool *set, struct ae_err *err);
-/* YAML or JSON text to a JSON value (libyaml), positions in |err|. */
+/* YAML or JSON text to a JSON value, as sigs.k8s.io/yaml sees it: the first
+ * document, scalars by YAML 1.1, of equal keys the last.  Refused: aliases,
+ * merge keys, more than 64 levels.  NULL: |err| has file:line:column.  The
+ * caller json_decref()s. */
 json_t *ae_yaml_to_json(ae_str text, ae_str file, struct ae_err *err);
 /* Whole file; at most |max| bytes.  NUL added past the end. */
 int  ae_file_read(ae_arena *a, const char *path, size_t max, ae_str *out,
