@@ -24,6 +24,19 @@ static inline void pool_free(struct pool *p)
     ae_heap_free(&p->heap);
 }
 
+/* A host that gives |left| blocks and no more. */
+struct few {
+    struct ae_mem from;
+    int           left;
+};
+
+static inline void *few_alloc(void *ctx, size_t n)
+{
+    struct few *f = ctx;
+
+    return f->left-- > 0 ? f->from.alloc(f->from.ctx, n) : NULL;
+}
+
 static inline int64_t wall(void)
 {
     struct timespec ts;

@@ -2,13 +2,6 @@
 #include "../../../lib/cache/store_mem.c"
 #include "help.h"
 
-static void *limited(void *ctx, size_t n)
-{
-    int *left = ctx;
-
-    return (*left)-- > 0 ? malloc(n) : NULL;
-}
-
 static void basics(ae_store *s)
 {
     ae_str body = AE_STR("{\"a\":1}");
@@ -77,10 +70,10 @@ static void no_memory(ae_store *s)
     struct ae_cache_key k = key_of(pool_new(&p), s, "m");
     ae_arena            a;
     struct ae_entry     out;
-    int                 left = 0;
+    struct few          few = { { NULL, NULL }, 0 };
 
     put_as(s, "m", AE_STR("{}"), MINUTE, NULL, NULL, "alice");
-    ae_arena_init(&a, (struct ae_mem){ limited, &left }, NULL, 0);
+    ae_arena_init(&a, (struct ae_mem){ few_alloc, &few }, NULL, 0);
     tap_ok(s->ops->get(s, &k, NULL, 0, wall(), &a, &out) == AE_E_NOMEM
            && !out.body.p, "F8: no memory is no hit");
     pool_free(&p);
