@@ -85,17 +85,17 @@ static bool dots(ae_str p, size_t from, size_t to)
 }
 
 /* Printable bytes but # % / ; ? and backslash: the rest is a separator, an
- * escape or refused. */
-static inline bool plain(unsigned char c)
-{
-    static const uint64_t ok[4] = {
-        ~(uint64_t) 0 << 0x21 & ~(UINT64_C(1) << '#' | UINT64_C(1) << '%'
-            | UINT64_C(1) << '/' | UINT64_C(1) << ';' | UINT64_C(1) << '?'),
-        ~(UINT64_C(1) << 63 | UINT64_C(1) << ('\\' - 64)), 0, 0
-    };
-
-    return ok[c >> 6] >> (c & 63) & 1;
-}
+ * escape or refused.  A table, since every byte of every path is looked at. */
+static const unsigned char plain[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 1, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 0,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0
+};
 
 const char *ae_canon_path(ae_str p, enum ae_canon_class cc)
 {
@@ -106,7 +106,7 @@ const char *ae_canon_path(ae_str p, enum ae_canon_class cc)
     for (size_t i = 1; i <= p.n; i++) {
         unsigned char c;
 
-        while (i < p.n && plain((unsigned char) p.p[i]))
+        while (i < p.n && plain[(unsigned char) p.p[i]])
             i++;
         c = i < p.n ? (unsigned char) p.p[i] : '/';
         if (c == '/') {
@@ -144,7 +144,7 @@ const char *ae_canon_query(ae_str q)
     for (size_t i = 0; i < q.n; i++) {
         unsigned char c = (unsigned char) q.p[i];
 
-        if (c <= 0x20 || c == 0x7f || c == '#')
+        if (!plain[c] && (c <= 0x20 || c == 0x7f || c == '#'))
             return "character";
     }
     return NULL;

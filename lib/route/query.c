@@ -152,8 +152,9 @@ int ae_query_bind(struct ae_target *t, ae_arena *a)
     if (memchr(rest.p, ';', rest.n))
         return ae_refuse_json(t, a,
             AE_STR("invalid semicolon separator in query"));
-    for (size_t i = 0; i < rest.n; i++)
-        n += rest.p[i] == '&';
+    for (const char *at = rest.p, *end = rest.p + rest.n;
+         (at = memchr(at, '&', (size_t) (end - at))) != NULL; at++)
+        n++;
     if (n > AE_QUERY_PARMS)
         return ae_refuse_json(t, a, AE_STR("too many query parameters"));
     if (t->op->body_all)
