@@ -13,6 +13,17 @@
 
 #include <pthread.h>
 
+/* What one reading of the inputs gave.  A former generation is left to the
+ * process: a request on another thread may still read it, and a demo edits
+ * its policy only a few times. */
+struct generation {
+    ae_heap           heap;
+    struct ae_inputs  in;
+    ae_inputs_src    *src;
+    ae_policy        *policy;
+    ae_tokens        *tokens;
+};
+
 struct world {                  /* all of the look-alike's state */
     pthread_mutex_t lock;
     pthread_cond_t  changed;    /* an application changed */
@@ -20,13 +31,8 @@ struct world {                  /* all of the look-alike's state */
     json_t         *apps;       /* array, ordered by name */
     json_t         *events;     /* every change, for stream clients */
     json_t         *settings, *server_version;
-    ae_heap         heap;
     struct ae_conf  conf;
-    struct ae_inputs in;
-    struct ae_rbac_in rbac;
-    ae_inputs_src  *src;
-    ae_policy      *policy;
-    ae_tokens      *tokens;
+    struct generation *g;       /* in force */
     uint64_t        requests;
 };
 

@@ -199,9 +199,12 @@ static void project_list(struct call *c)
 {
     json_t *items = json_array(), *doc;
 
-    for (size_t i = 0; i < c->w->in.nprojects; i++)
-        if (may(c, "projects", "get", c->w->in.projects[i].name))
-            json_array_append_new(items, project_json(&c->w->in.projects[i]));
+    for (size_t i = 0; i < c->w->g->in.nprojects; i++) {
+        const struct ae_project *p = &c->w->g->in.projects[i];
+
+        if (may(c, "projects", "get", p->name))
+            json_array_append_new(items, project_json(p));
+    }
     doc = json_pack("{s:{s:s}, s:o}", "metadata", "resourceVersion", "7",
                     "items", items);
     answer(c, 200, dump(c, doc));
@@ -217,12 +220,12 @@ static void project_get(struct call *c)
                   AE_STR("projects"), AE_STR("get"), name));
         return;
     }
-    for (size_t i = 0; i < c->w->in.nprojects; i++) {
+    for (size_t i = 0; i < c->w->g->in.nprojects; i++) {
         json_t *doc;
 
-        if (!ae_eq(c->w->in.projects[i].name, name))
+        if (!ae_eq(c->w->g->in.projects[i].name, name))
             continue;
-        doc = project_json(&c->w->in.projects[i]);
+        doc = project_json(&c->w->g->in.projects[i]);
         answer(c, 200, dump(c, doc));
         json_decref(doc);
         return;
@@ -259,10 +262,10 @@ static void login(struct call *c)
     json_int_t    now = (json_int_t)time(NULL);
     bool          ok = false;
 
-    for (size_t i = 0; i < c->w->in.naccounts; i++)
-        ok |= ae_eq(c->w->in.accounts[i].name, user)
-            && c->w->in.accounts[i].cap_login
-            && c->w->in.accounts[i].enabled;
+    for (size_t i = 0; i < c->w->g->in.naccounts; i++)
+        ok |= ae_eq(c->w->g->in.accounts[i].name, user)
+            && c->w->g->in.accounts[i].cap_login
+            && c->w->g->in.accounts[i].enabled;
     if (!ok || !ae_eq(user, pass)) {
         api_error(c, 401, 16, AE_STR("Invalid username or password"));
         json_decref(body);
@@ -274,7 +277,7 @@ static void login(struct call *c)
         now + 86400, "jti", json_string(ae_fmt(c->a, "session-%llu-%.*s",
             (unsigned long long)c->w->requests, (int)user.n, user.p).p));
     json_decref(body);
-    if (ae_token_mint(c->a, c->w->in.secret_key, claims, &tok, &err))
+    if (ae_token_mint(c->a, c->w->g->in.secret_key, claims, &tok, &err))
         api_error(c, 500, 13, ae_cs(err.text));
     else
         answer(c, 200, ae_fmt(c->a, "{\"token\":\"%.*s\"}", (int)tok.n,
@@ -374,7 +377,7 @@ static bool authenticate(struct call *c, bool required)
             api_error(c, 401, 16, AE_STR("no session information"));
         return !required;
     }
-    ae_token_check(c->w->tokens, c->a, cred.token, (int64_t)time(NULL), &r);
+    ae_token_check(c->w->g->tokens, c->a, cred.token, (int64_t)time(NULL), &r);
     if (r.verdict != AE_TOKEN_OK) {
         if (required)
             api_error(c, 401, 16, ae_fmt(c->a, "invalid session: %.*s",
@@ -382,9 +385,9 @@ static bool authenticate(struct call *c, bool required)
         return !required;
     }
     c->id = r.identity;
-    return ae_subject_from_claims(c->w->policy, c->a, c->id->claims,
+    return ae_subject_from_claims(c->w->g->policy, c->a, c->id->claims,
                                   c->id->user, &c->who) == 0
-        && ae_principal_new(c->w->policy, &c->who, &c->pr) == 0;
+        && ae_principal_new(c->w->g->policy, &c->who, &c->pr) == 0;
 }
 
 static void operate(struct call *c)

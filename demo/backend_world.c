@@ -69,33 +69,35 @@ static int make_apps(struct world *w, const json_t *tmpl, int n)
 /* Reads the inputs; on failure |w| is as before. */
 static int take_inputs(struct world *w)
 {
-    struct world       next = { .conf = w->conf };
-    struct ae_policy_in pi = { .builtin = true, .rbac = &next.rbac };
-    struct ae_err      err = { .code = 0 };
-    char               text[900];
+    struct generation  *g = calloc(1, sizeof(*g));
+    struct ae_policy_in pi = { .builtin = true, .ns = w->conf.ns };
+    struct ae_err       err = { .code = 0 };
+    char                text[900];
 
-    if (ae_inputs_load(w->conf.inputs, &w->conf, &next.heap, &next.in,
-                       &next.src, &err) == 0) {
-        next.rbac = next.in.rbac;
-        pi.projects = next.in.projects;
-        pi.nprojects = next.in.nprojects;
-        pi.ns = w->conf.ns;
-        if (ae_policy_new(&pi, &next.policy, &err) == 0)
-            ae_tokens_new(&next.in, w->conf.ns, &next.tokens, &err);
-    }
-    if (err.code) {
-        fprintf(stderr, "backend: %s\n", ae_err_str(&err, text,
-                                                    sizeof(text)));
+    if (!g)
         return -1;
+    if (ae_inputs_load(w->conf.inputs, &w->conf, &g->heap, &g->in, &g->src,
+                       &err) == 0) {
+        pi.rbac = &g->in.rbac;
+        pi.projects = g->in.projects;
+        pi.nprojects = g->in.nprojects;
+        if (ae_policy_new(&pi, &g->policy, &err) == 0)
+            ae_tokens_new(&g->in, w->conf.ns, &g->tokens, &err);
     }
-    /* the former generation is left to the process: a request on another
-     * thread may still read it, and a demo edits its policy a few times */
-    w->in = next.in;
-    w->rbac = next.rbac;
-    w->src = next.src;
-    w->policy = next.policy;
-    w->tokens = next.tokens;
-    return 0;
+    if (!err.code) {
+        w->g = g;
+        return 0;
+    }
+    fprintf(stderr, "backend: %s\n", ae_err_str(&err, text, sizeof(text)));
+    ae_policy_free(g->policy);
+    if (w->g && g->src) { /* look again only when they change again */
+        ae_inputs_src_free(w->g->src);
+        w->g->src = g->src;
+        g->src = NULL;
+    }
+    ae_heap_free(&g->heap);
+    free(g);
+    return -1;
 }
 
 int world_init(struct world *w, const char *inputs, const char *data,
@@ -122,6 +124,6 @@ int world_init(struct world *w, const char *inputs, const char *data,
 
 void world_refresh(struct world *w)
 {
-    if (ae_inputs_changed(w->src) > 0)
+    if (ae_inputs_changed(w->g->src) > 0)
         take_inputs(w);
 }

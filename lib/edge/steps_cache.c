@@ -204,12 +204,12 @@ static bool serve(ae_txn *t)
 {
     struct ae_entry en = { 0 };
 
+    if (!look_up(t, &en))
+        return false;
     if (!has_lease(t)) {
         t->cache_var = "no-lease";
         return false;
     }
-    if (!look_up(t, &en))
-        return false;
     if (!still_allowed(t, &en)) {
         ae_count(t->e, AE_N_cache_denied);
         t->cache_var = "denied";

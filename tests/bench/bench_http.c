@@ -237,7 +237,7 @@ static int warm(const struct bench *b)
                  "'Authorization: Bearer %s' 2>&1", b->port[2], HIT,
                  b->token);
         shell(cmd, out, sizeof(out));
-        if (strstr(out, "Argo-Edge: HIT"))
+        if (strstr(out, "Argo-Edge: hit"))
             return 0;
         usleep(100 * 1000);
     }
