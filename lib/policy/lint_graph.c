@@ -162,11 +162,14 @@ static void check_deny(struct lint *t, const struct lint_line *l, uint32_t id)
                    "policy.default \"%.*s\" allows the same and is asked "
                    "first, so this deny holds nobody back",
                    AE_PS(t->p->default_role));
-    else
+    else if (!t->told_deny) {
+        t->told_deny = true;
         ae_lint_at(t, l, 5, AE_LINT_INFO, "deny-one-subject",
-                   "this deny counts only while \"%.*s\" or who inherits "
+                   "a deny counts only while \"%.*s\" or who inherits "
                    "from it is asked: another group of the same user may "
-                   "still be allowed", AE_PS(f[1]));
+                   "still be allowed (said once, true of every deny)",
+                   AE_PS(f[1]));
+    }
 }
 
 /* update/delete and their sub-resource forms do not imply each other. */

@@ -75,7 +75,7 @@ static void glob_pattern(struct lint *t, const struct lint_line *l, int i,
         ae_lint_at(t, l, i, AE_LINT_ERROR, "invalid-glob",
                    "the %s \"%.*s\" is no valid glob, so the line never "
                    "matches (a class is one range or a list: [a-z0-9] is "
-                   "invalid; write {[a-z],[0-9]})", field_name[i],
+                   "invalid; write \"{[a-z],[0-9]}\")", field_name[i],
                    AE_PS(s));
     else if (looks_like_regex(s))
         ae_lint_at(t, l, i, AE_LINT_WARN, "regex-in-glob-mode",

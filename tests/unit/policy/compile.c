@@ -159,7 +159,7 @@ static void shapes(void)
     for (size_t i = 0; i < sizeof(glob) / sizeof(glob[0]); i++)
         for (size_t j = 0; j < sizeof(text) / sizeof(text[0]); j++) {
             struct ae_pat p;
-            ae_glob      *g;
+            ae_glob      *g = NULL;
 
             bad += ae_pat_init(&p, &a, ae_cs(glob[i]), AE_MATCH_GLOB)
                 || ae_glob_compile(&a, ae_cs(glob[i]), &g)
@@ -170,7 +170,7 @@ static void shapes(void)
     for (size_t i = 0; i < sizeof(regex) / sizeof(regex[0]); i++)
         for (size_t j = 0; j < sizeof(text) / sizeof(text[0]); j++) {
             struct ae_pat p;
-            ae_regex     *r;
+            ae_regex     *r = NULL;
 
             bad += ae_pat_init(&p, &a, ae_cs(regex[i]), AE_MATCH_REGEX)
                 || ae_regex_compile(ae_cs(regex[i]), &r)
