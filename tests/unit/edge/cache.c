@@ -321,6 +321,9 @@ static void test_shared(struct fx *f)
     r = fx_get(f, "alice", "/api/v1/settings");
     tap_ok(r.kind == AE_FORWARD, "not for who is logged in");
     r = fx_get(f, "alice", "/api/v1/settings");
+    tap_ok(r.kind == AE_FORWARD, "T7: settings accept no token");
+    fx_get(f, "alice", "/api/v1/projects");
+    r = fx_get(f, "alice", "/api/v1/settings");
     tap_ok(r.kind == AE_CACHED && !strcmp(r.body, "{\"url\":\"full\"}"),
            "who has a copy of their own");
     r = fx_get(f, NULL, "/api/v1/settings");
