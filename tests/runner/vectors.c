@@ -89,6 +89,25 @@ static void case_name(const json_t *c, size_t i, char *out, size_t n)
             *p = '?';
 }
 
+/* Always "got ..., want ...": what stands in front of "got" (which member it
+ * is) goes behind. */
+static void print_failure(const char *suite, const char *name,
+                          const char *why)
+{
+    const char *got = strstr(why, "got ");
+    size_t      n = got ? (size_t)(got - why) : 0;
+
+    while (n && (why[n - 1] == ' ' || why[n - 1] == ':'))
+        n--;
+    printf("not ok %s %s: ", suite, name);
+    if (!got)
+        printf("got %s, want a pass\n", why[0] ? why : "no reason");
+    else if (n)
+        printf("%s (%.*s)\n", got, (int)n, why);
+    else
+        printf("%s\n", got);
+}
+
 static bool skip(const json_t *c)
 {
     const char *edge = json_string_value(json_object_get(c, "edge"));
@@ -113,8 +132,7 @@ static void run_cases(const struct run_ctx *r, const char *suite,
         } else {
             s->failed++;
             case_name(c, i, name, sizeof(name));
-            printf("not ok %s %s: %s\n", suite, name,
-                   why[0] ? why : "no reason given");
+            print_failure(suite, name, why);
         }
     }
 }
