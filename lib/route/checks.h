@@ -21,9 +21,9 @@ struct ae_cx {
  * stored object. */
 struct ae_check *ae_checks_add(struct ae_cx *x, ae_str res, ae_str act,
                                enum ae_obj_kind kind, ae_str object);
-ae_str ae_join(struct ae_cx *x, ae_str a, ae_str b);
-ae_str ae_field(const struct ae_cx *x, const char *name);
-ae_str ae_member(const struct ae_cx *x, const char *pre, const char *name);
+ae_str ae_cx_join(struct ae_cx *x, ae_str a, ae_str b);
+ae_str ae_cx_get(const struct ae_cx *x, const char *name);
+ae_str ae_cx_member(const struct ae_cx *x, const char *pre, const char *name);
 
 /* Applications, application sets, terminal. */
 void ae_checks_app(struct ae_cx *x, enum ae_recipe r);

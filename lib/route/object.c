@@ -32,7 +32,7 @@ struct ae_check *ae_checks_add(struct ae_cx *x, ae_str res, ae_str act,
 }
 
 /* "a/b", or b alone when a is empty. */
-ae_str ae_join(struct ae_cx *x, ae_str a, ae_str b)
+ae_str ae_cx_join(struct ae_cx *x, ae_str a, ae_str b)
 {
     ae_str s;
 
@@ -45,7 +45,7 @@ ae_str ae_join(struct ae_cx *x, ae_str a, ae_str b)
 }
 
 /* A member of the message: from the message itself (gRPC) or the request. */
-ae_str ae_field(const struct ae_cx *x, const char *name)
+ae_str ae_cx_get(const struct ae_cx *x, const char *name)
 {
     ae_str v = ae_target_get(x->t, name);
 
@@ -56,13 +56,13 @@ ae_str ae_field(const struct ae_cx *x, const char *name)
 
 /* A member below |pre| ("cluster."): named in full by gRPC and by bodies that
  * are the whole message, else the body is what |pre| names. */
-ae_str ae_member(const struct ae_cx *x, const char *pre, const char *name)
+ae_str ae_cx_member(const struct ae_cx *x, const char *pre, const char *name)
 {
     char z[80];
     bool full = x->t->kind == AE_TGT_GRPC || x->t->op->body_all;
 
     snprintf(z, sizeof z, "%s%s", full ? pre : "", name);
-    return ae_field(x, z);
+    return ae_cx_get(x, z);
 }
 
 static bool deny(struct ae_check *k, enum ae_deny_style d)
@@ -222,7 +222,7 @@ static void account(struct ae_cx *x, enum ae_recipe r)
         return;
     }
     if (x->body || grpc)
-        fixed_self(x, ae_field(x, "name"), grpc || ae_body_sure(x->body,
+        fixed_self(x, ae_cx_get(x, "name"), grpc || ae_body_sure(x->body,
             "newPassword:s currentPassword:s name:s"));
 }
 
@@ -252,7 +252,7 @@ static void project(struct ae_cx *x, enum ae_recipe r)
         x->out->complete = false;
         if (!x->body && x->t->kind != AE_TGT_GRPC)
             return;
-        name = ae_member(x, "project.", "metadata.name");
+        name = ae_cx_member(x, "project.", "metadata.name");
         d = AE_DENY_FORWARD;
         break;
     case AE_R_PROJ_FWD: /* links: 500 with its own text; update: typed body */
@@ -276,8 +276,9 @@ static void cluster(struct ae_cx *x, enum ae_recipe r)
 
     if (r == AE_R_CLUSTER_BODY) {
         if (x->body || x->t->kind == AE_TGT_GRPC)
-            fixed(x, "create", ae_join(x, ae_member(x, "cluster.", "project"),
-                             ae_member(x, "cluster.", "server")),
+            fixed(x, "create",
+                  ae_cx_join(x, ae_cx_member(x, "cluster.", "project"),
+                             ae_cx_member(x, "cluster.", "server")),
                   AE_DENY_FORWARD);
         return;
     }
@@ -299,13 +300,14 @@ static void repository(struct ae_cx *x, enum ae_recipe r)
 
     if (r == AE_R_REPO_BODY) {
         if (x->body || x->t->kind == AE_TGT_GRPC)
-            fixed(x, "create", ae_join(x, ae_member(x, "repo.", "project"),
-                             ae_member(x, "repo.", "repo")),
+            fixed(x, "create",
+                  ae_cx_join(x, ae_cx_member(x, "repo.", "project"),
+                             ae_cx_member(x, "repo.", "repo")),
                   AE_DENY_FORWARD);
         return;
     }
     if (r == AE_R_REPO_VALIDATE) {
-        fixed(x, "create", ae_join(x, ae_target_get(x->t, "project"), url),
+        fixed(x, "create", ae_cx_join(x, ae_target_get(x->t, "project"), url),
               AE_DENY_FORWARD);
         return;
     }
@@ -319,7 +321,7 @@ static void creds(struct ae_cx *x, enum ae_recipe r)
 {
     if (r == AE_R_CREDS_BODY) {
         if (x->body || x->t->kind == AE_TGT_GRPC)
-            fixed(x, "create", ae_member(x, "creds.", "url"),
+            fixed(x, "create", ae_cx_member(x, "creds.", "url"),
               AE_DENY_FORWARD);
         return;
     }
@@ -420,7 +422,7 @@ int ae_route_recheck(const struct ae_route_conf *c, const struct ae_target *t,
         break;
     case AE_R_CLUSTER: case AE_R_REPO:
         fixed(&x, t->op->action,
-              ae_join(&x, proj, name.n ? name : t->path_par[0].value),
+              ae_cx_join(&x, proj, name.n ? name : t->path_par[0].value),
               AE_DENY_FORWARD);
         break;
     default:

@@ -7,7 +7,7 @@
 /* "[ns/]name": the namespace counts unless it is the control namespace. */
 static ae_str app_suffix(struct ae_cx *x, ae_str ns, ae_str name)
 {
-    return ns.n && !ae_eq(ns, x->c->ns) ? ae_join(x, ns, name) : name;
+    return ns.n && !ae_eq(ns, x->c->ns) ? ae_cx_join(x, ns, name) : name;
 }
 
 /* "project/suffix"; the slash stays where a set's project is empty. */
@@ -23,14 +23,14 @@ static ae_str rbac_name(struct ae_cx *x, ae_str project, ae_str suffix)
 /* 'project' wins over 'projects' where an operation has both. */
 static ae_str given_project(const struct ae_cx *x)
 {
-    ae_str p = ae_field(x, "project");
+    ae_str p = ae_cx_get(x, "project");
 
     return p.n ? p : ae_target_get(x->t, "projects");
 }
 
 static ae_str given_ns(const struct ae_cx *x)
 {
-    return ae_field(x, x->t->op->id == AE_OPID_ApplicationService_ListLinks
+    return ae_cx_get(x, x->t->op->id == AE_OPID_ApplicationService_ListLinks
                        ? "namespace" : "appNamespace");
 }
 
@@ -84,8 +84,8 @@ static void lookup(struct ae_cx *x, ae_str base, ae_str act, bool sure)
 /* A missing one is 500 before authentication (proto2 "required"). */
 static bool has_required(const struct ae_cx *x)
 {
-    return ae_field(x, "resourceName").n && ae_field(x, "version").n
-        && ae_field(x, "kind").n;
+    return ae_cx_get(x, "resourceName").n && ae_cx_get(x, "version").n
+        && ae_cx_get(x, "kind").n;
 }
 
 static void fine(struct ae_cx *x)
@@ -108,10 +108,10 @@ static void fine(struct ae_cx *x)
 
 static void run_action(struct ae_cx *x, bool sure)
 {
-    ae_str g = ae_field(x, "group"), k = ae_field(x, "kind"), act, full;
+    ae_str g = ae_cx_get(x, "group"), k = ae_cx_get(x, "kind"), act, full;
 
     act = x->t->kind == AE_TGT_GRPC || x->t->op->body_all
-        ? ae_field(x, "action") : ae_json_str(x->body);
+        ? ae_cx_get(x, "action") : ae_json_str(x->body);
     if (!act.n)
         return; /* unread: which action is asked for is not known */
     full = ae_concat(x->a, (ae_str[]) { AE_STR("action/"), g, AE_STR("/"), k,
@@ -129,7 +129,7 @@ static bool asks_override(const struct ae_cx *x)
         || ae_target_get(x->t, "manifests").n)
         return true;
     return x->c->override_for_revision
-        && (ae_field(x, "revision").n || ae_target_get(x->t, "revisions").n
+        && (ae_cx_get(x, "revision").n || ae_target_get(x->t, "revisions").n
             || json_array_size(json_object_get(x->body, "revisions")) > 0);
 }
 
@@ -169,9 +169,9 @@ static void from_body(struct ae_cx *x, const char *pre, const char *project,
 
     if (!x->body && x->t->kind != AE_TGT_GRPC)
         return;
-    p = ae_member(x, pre, project);
-    ns = ae_member(x, pre, "metadata.namespace");
-    name = ae_member(x, pre, "metadata.name");
+    p = ae_cx_member(x, pre, project);
+    ns = ae_cx_member(x, pre, "metadata.namespace");
+    name = ae_cx_member(x, pre, "metadata.name");
     if (!p.n)
         p = ae_cs(fallback);
     ae_checks_add(x, ae_cs(x->t->op->resource), ae_cs(x->t->op->action),
