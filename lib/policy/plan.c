@@ -12,6 +12,7 @@
 struct plan_build {
     ae_principal   *pr;
     struct ae_plan *plan;
+    ae_arena       *scratch;    /* rows grow here, then move to the cache */
     uint32_t        cap;
     uint32_t        ask;        /* the one being laid out */
     bool            bad;
@@ -23,7 +24,7 @@ static struct ae_prow *push(struct plan_build *b)
 
     if (plan->nrow == b->cap) {
         uint32_t        cap = b->cap ? b->cap * 2 : 4;
-        struct ae_prow *row = ae_alloc(&b->pr->cache, cap * sizeof(*row));
+        struct ae_prow *row = ae_alloc(b->scratch, cap * sizeof(*row));
 
         if (!row) {
             b->bad = true;
@@ -222,35 +223,55 @@ const struct ae_bucket *ae_plan_bucket(const struct ae_plan *plan,
     }
 }
 
+static void push_asks(struct plan_build *b, const struct ae_ra *ra)
+{
+    const struct ae_tab *tab = b->plan->tab;
+
+    for (b->ask = 0; b->ask < tab->nask; b->ask++) {
+        const struct ae_ask *k = &tab->ask[b->ask];
+
+        if (k->hole)
+            push_hole(b, ra);
+        for (uint32_t j = 0; j < k->nrow && !b->bad; j++)
+            if (!push_row(b, ra, k->row[j]))
+                break;
+    }
+}
+
+/* The rows at their exact size: callers with many rows must not fill the
+ * cache with slack. */
+static bool keep_rows(ae_principal *pr, struct ae_plan *plan)
+{
+    struct ae_prow *row = ae_alloc(&pr->cache, plan->nrow * sizeof(*row));
+
+    if (!row)
+        return false;
+    if (plan->nrow)
+        memcpy(row, plan->row, plan->nrow * sizeof(*row));
+    plan->row = row;
+    plan->ngeneral = plan->nrow;
+    return true;
+}
+
 struct ae_plan *ae_plan_build(ae_principal *pr, const struct ae_ra *ra,
                               const struct ae_tab *tab)
 {
     struct ae_plan   *plan = ae_zalloc(&pr->cache, sizeof(*plan));
-    struct plan_build b = { .pr = pr, .plan = plan };
+    char              first[1024];
     ae_heap           heap = { 0 };
     ae_arena          scratch;
-    bool              ok = true;
+    struct plan_build b = { .pr = pr, .plan = plan, .scratch = &scratch };
+    bool              ok;
 
     if (!plan)
         return NULL;
     plan->tab = tab;
-    for (b.ask = 0; b.ask < tab->nask; b.ask++) {
-        const struct ae_ask *k = &tab->ask[b.ask];
-
-        if (k->hole)
-            push_hole(&b, ra);
-        for (uint32_t j = 0; j < k->nrow && !b.bad; j++)
-            if (!push_row(&b, ra, k->row[j]))
-                break;
-        if (b.bad)
-            return NULL;
-    }
-    plan->ngeneral = plan->nrow;
-    if (plan->nrow > LINEAR_MAX) {
-        ae_arena_init(&scratch, ae_heap_mem(&heap), NULL, 0);
-        scratch.limit = pr->limit;
-        ok = make_buckets(pr, plan, &scratch);
-        ae_heap_free(&heap);
-    }
+    ae_arena_init(&scratch, ae_heap_mem(&heap), first, sizeof(first));
+    scratch.limit = pr->limit;
+    push_asks(&b, ra);
+    ok = !b.bad && (plan->nrow > LINEAR_MAX
+                    ? make_buckets(pr, plan, &scratch)
+                    : keep_rows(pr, plan));
+    ae_heap_free(&heap);
     return ok ? plan : NULL;
 }

@@ -332,7 +332,11 @@ static void cache_init(ae_principal *pr)
 
 void ae_principal_trim(ae_principal *pr)
 {
-    if (pr->cache.used < AE_CACHE_MAX && pr->nra < AE_RA_MAX
+    /* room for a few plans even of a caller that reaches every row */
+    size_t max = AE_CACHE_MAX + (size_t)pr->p->nrow * 4
+                                * sizeof(struct ae_prow);
+
+    if (pr->cache.used < max && pr->nra < AE_RA_MAX
         && !pr->cache.failed)
         return;
     ae_heap_free(&pr->cache_heap);
