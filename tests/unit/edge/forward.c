@@ -112,7 +112,7 @@ static void test_set(struct fx *f)
     tap_ok(r.kind == AE_FORWARD, "P13: HEAD is passed on");
 }
 
-/* ---- gRPC (T5) ------------------------------------------------------------- */
+/* ---- gRPC (T5) ---------------------------------------------------------- */
 
 static void test_grpc(struct fx *f)
 {

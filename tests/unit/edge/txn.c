@@ -189,7 +189,7 @@ static void test_stable(struct fx *f)
     }
 }
 
-/* ---- F8: the n-th allocation fails --------------------------------------- */
+/* ---- F8: the n-th allocation fails -------------------------------------- */
 
 static void *refuse_block(void *ctx, size_t n)
 {

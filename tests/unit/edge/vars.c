@@ -34,8 +34,8 @@ static void test_values(struct fx *f)
     };
     static const char *const allowed[AE_V__N] = {
         [AE_V_DECISION] = "allow", [AE_V_SUBJECT] = "alice",
-        [AE_V_OBJECT] = "teamb", [AE_V_RULE] = "builtin:8",
-        [AE_V_CACHE] = "no-lease",
+        [AE_V_OBJECT] = "teamb", [AE_V_RULE] = "builtin:6",
+        [AE_V_CACHE] = "miss",
     };
     static const char *const none[AE_V__N] = {
         [AE_V_DECISION] = "deny", [AE_V_REASON] = "no token",
