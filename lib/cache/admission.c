@@ -6,7 +6,7 @@
  */
 #include "cache/cache.h"
 
-/* ---- lists of a header field ------------------------------------------- */
+/* ---- lists of a header field ----------------------------------------- */
 
 /* Next member of a comma list into *m, blanks trimmed; commas inside quoted
  * strings do not split (RFC 9110 section 5.6.4).  False at the end.  *bad is
@@ -74,7 +74,7 @@ static bool is_age(ae_str name)
     return ae_ieq(name, AE_STR("max-age")) || ae_ieq(name, AE_STR("s-maxage"));
 }
 
-/* ---- what the upstream says --------------------------------------------- */
+/* ---- what the upstream says ------------------------------------------ */
 
 static const char *judge_cc(ae_str cc)
 {
@@ -190,7 +190,7 @@ unsigned ae_cache_request_cc(ae_str cc)
     return set;
 }
 
-/* ---- the body ------------------------------------------------------------ */
+/* ---- the body -------------------------------------------------------- */
 
 enum { DEPTH_MAX = 256 };
 

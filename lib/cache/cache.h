@@ -10,7 +10,7 @@
 #define AE_CACHE_TAGS_MAX 16
 #define AE_CACHE_KEY_MAX  8192    /* bytes of a full key (T17) */
 
-/* ---- key.c (T9, K12) ------------------------------------------------------- */
+/* ---- key.c (T9, K12) ------------------------------------------------- */
 
 struct ae_cache_key {
     unsigned char hash[32];   /* keyed hash over the length-prefixed fields */
@@ -22,7 +22,7 @@ struct ae_cache_key {
 int ae_cache_key_make(ae_arena *a, ae_str secret, const ae_str *fields,
                       size_t n, struct ae_cache_key *out);
 
-/* ---- admission.c (T10, RFC 9111) -------------------------------------------- */
+/* ---- admission.c (T10, RFC 9111) ------------------------------------- */
 
 struct ae_admit_in {
     int    status;
@@ -43,7 +43,17 @@ unsigned ae_cache_request_cc(ae_str cache_control);
  * of ours must not exceed it (RFC 9111 section 4.2). */
 int64_t ae_cache_max_age(ae_str cache_control);
 
-/* ---- store.h ------------------------------------------------------------------ */
+/* ---- stores -------------------------------------------------------------
+ *
+ * Tags and generations (T13).  Every tag has a 64-bit generation.  It is taken
+ * before a request is forwarded, stored with the answer, and compared at each
+ * look-up; a write through us moves it.  The generations of the LMDB store are
+ * not in LMDB: they are 65,536 counters in the mapped file "generations" of
+ * the same directory, and a keyed hash of the tag picks one.  So a bump is one
+ * atomic add, seen at once by all processes, and cannot be lost because some
+ * process sits on LMDB's writer lock.  Tags that share a counter cost extra
+ * misses, never a stale hit.  A purge of everything moves all generations.
+ */
 
 struct ae_entry {             /* what a look-up copies out (into the arena) */
     int     status;
@@ -106,17 +116,32 @@ struct ae_store_conf {
 };
 
 /* Open after fork, once per process.  Wipes on doubt (format, LMDB version,
- * boot id, size < last page).  AE_E_IO etc. with |err|: the caller runs
- * proxy-only. */
+ * boot id, size < last page, a process that died inside LMDB).  AE_E_IO etc.
+ * with |err|: the caller runs proxy-only, and may try again later:
+ *   AE_E_IO        the directory or a file in it is not ours alone (0700,
+ *                  0600, our uid, no links), or the system refuses it
+ *   AE_E_UNSUP     a network file system, or in use by a process with another
+ *                  format or LMDB version
+ *   AE_E_BUSY      another process keeps the opening lock for over 0.5 s
+ *   AE_E_STATE     open already in this process
+ *   AE_E_NOTFOUND, AE_E_CORRUPT   read_only, and there is nothing to read
+ * The path is copied, |host| is borrowed.  A size that differs from that of
+ * processes already there takes effect once they are gone.  The store may be
+ * used by several threads; in a forked child every call fails, and close only
+ * frees memory.  close() expects that no call is under way. */
 int ae_store_lmdb_open(const struct ae_store_conf *c, ae_store **out,
                        struct ae_err *err);
+/* In memory, for one thread: tests and the command line.  AE_E_NOMEM, AE_E_IO
+ * (no entropy).  |path| and |host| are not used. */
 int ae_store_mem_open(const struct ae_store_conf *c, ae_store **out);
 
-/* ---- hints: application -> project, learnt from passing answers ----------------- */
+/* ---- hints: application -> project, learnt from passing answers ------ */
 
 typedef struct ae_hints ae_hints;       /* fixed memory, per process */
-ae_hints *ae_hints_new(size_t slots);
+ae_hints *ae_hints_new(size_t slots);   /* 512 bytes each; NULL: no memory */
 void      ae_hints_free(ae_hints *h);
+/* Remembers; the older of two gives way.  Names over 496 bytes in all are not
+ * kept.  Any thread. */
 void      ae_hints_put(ae_hints *h, ae_str ns, ae_str name, ae_str project);
 /* Project or absent span (copied to |a|). */
 ae_str    ae_hints_get(ae_hints *h, ae_arena *a, ae_str ns, ae_str name);

@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-/* ---- tags.c -------------------------------------------------------------- */
+/* ---- tags.c ---------------------------------------------------------- */
 
 /*
  * Generations are an array of 64-bit counters; a tag's hash picks one.  Two
@@ -36,7 +36,7 @@ bool     ae_tags_current(const struct ae_gens *g, uint64_t era,
                          const struct ae_tag_gen *stored, size_t nstored,
                          const ae_str *tags, size_t ntags);
 
-/* ---- both stores --------------------------------------------------------- */
+/* ---- both stores ----------------------------------------------------- */
 
 /* Wall clock now, microseconds. */
 int64_t  ae_cache_wall_us(const struct ae_host *h);

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* ---- look-up ---------------------------------------------------------------- */
+/* ---- look-up --------------------------------------------------------- */
 
 /* F20: the age by the clock that does not jump must fit as well; a negative
  * one is of another time namespace. */
@@ -118,7 +118,7 @@ static int lmdb_get(ae_store *st, const struct ae_cache_key *k,
     return rc == AE_E_NOTFOUND || rc == AE_E_AGAIN ? 0 : rc;
 }
 
-/* ---- generations --------------------------------------------------------------- */
+/* ---- generations ----------------------------------------------------- */
 
 static struct lm_dir *dir_of(struct lm_store *s)
 {
@@ -154,7 +154,7 @@ static int lmdb_bump(ae_store *st, const ae_str *tags, size_t n)
     return AE_OK;
 }
 
-/* ---- storing ------------------------------------------------------------------- */
+/* ---- storing --------------------------------------------------------- */
 
 static int fill(struct lm_store *s, const struct ae_cache_key *k,
                 const struct ae_entry *e, const ae_str *tags, size_t ntags,
@@ -213,7 +213,7 @@ static int lmdb_put(ae_store *st, const struct ae_cache_key *k,
     return rc;
 }
 
-/* ---- housekeeping ------------------------------------------------------------------ */
+/* ---- housekeeping ---------------------------------------------------- */
 
 /* Somebody removed or replaced the directory's files: move over to what is
  * there now, so that our bumps and everybody else's meet again. */
@@ -306,7 +306,7 @@ static int64_t lmdb_purge(ae_store *st, ae_str tag)
     return lm_purge_tag(s, ae_tag_hash(&d->gens, tag));
 }
 
-/* ---- walking ------------------------------------------------------------------------ */
+/* ---- walking --------------------------------------------------------- */
 
 struct walk {
     bool        (*fn)(void *ctx, ae_str full, const struct ae_entry *head,
@@ -380,7 +380,7 @@ static int lmdb_walk(ae_store *st, bool (*fn)(void *ctx, ae_str full_key,
     return rc == AE_E_NOTFOUND ? AE_OK : rc;
 }
 
-/* ---- opening ------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------- */
 
 static ae_str lmdb_secret(ae_store *st)
 {

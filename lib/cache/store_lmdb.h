@@ -34,7 +34,8 @@ enum {
                                  (1.6 against 1.0 us for 2 KB, 1,000 keys) */
     LM_NAMES = 5,             /* named databases */
     LM_STEP = 16,             /* chunks a transaction of a large body */
-    LM_BATCH = 64,            /* entries a transaction of the collector */
+    LM_BATCH = 64,            /* entries a transaction of purge and walk */
+    LM_EVICT = 16,            /* ... of the collector, in an event loop */
     LM_GENS = 65536,          /* counters of tags */
     LM_PROCS = 1024,
     LM_HEAD_SIZE = 16384,
@@ -115,7 +116,7 @@ struct lm_use {
     int64_t           io_until;
 };
 
-/* ---- store_lmdb_dir.c ----------------------------------------------------- */
+/* ---- store_lmdb_dir.c ------------------------------------------------ */
 
 int  lm_dir_open(struct lm_store *s, struct lm_dir **out, struct ae_err *err);
 void lm_dir_free(struct lm_dir *d);
@@ -135,7 +136,7 @@ int  lm_file_ok(const struct lm_store *s, int fd, const char *name,
 void lm_log(const struct lm_store *s, enum ae_log_level level,
             const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* ---- store_lmdb_env.c ------------------------------------------------------ */
+/* ---- store_lmdb_env.c ------------------------------------------------ */
 
 /* Bring s->env to the file in force, making a new one on doubt or |drop|. */
 int  lm_ensure(struct lm_store *s, bool drop, int wait_ms,
@@ -147,7 +148,7 @@ void lm_extend(const struct lm_env *e);
 void lm_env_free(struct lm_env *e);
 uint64_t lm_used(const struct lm_env *e, MDB_txn *txn, uint64_t *entries);
 
-/* ---- store_lmdb_txn.c ------------------------------------------------------ */
+/* ---- store_lmdb_txn.c ------------------------------------------------ */
 
 /* Begin and end a use.  Reads: a renewed transaction.  Writes: our own
  * try-lock, then one; |commit| ends it.  AE_E_BUSY, AE_E_STATE, ... */
@@ -162,7 +163,7 @@ void lm_write_unlock(struct lm_use *u);
 /* What an LMDB code means to us; notes doubt, a full map, a bad disk. */
 int  lm_rc(struct lm_use *u, int rc);
 
-/* ---- store_lmdb_record.c ---------------------------------------------------- */
+/* ---- store_lmdb_record.c --------------------------------------------- */
 
 /* On disk: packed, host byte order (the boot id pins the host). */
 struct lm_fixed {
@@ -192,7 +193,7 @@ int    lm_rec_parse(ae_str v, struct lm_rec *r);
 uint64_t lm_body_sum(ae_str full, int64_t fresh_until_us, ae_str body);
 void   lm_rec_entry(const struct lm_rec *r, struct ae_entry *e);
 
-/* ---- store_lmdb_write.c ------------------------------------------------------ */
+/* ---- store_lmdb_write.c ---------------------------------------------- */
 
 void lm_chunk_key(char key[12], uint64_t id, uint32_t n);
 enum { LM_EXP_HEAD = 'H', LM_EXP_BODY = 'B', LM_EXP_N = 41 };
@@ -206,7 +207,7 @@ int  lm_del(struct lm_use *u, const unsigned char hash[32]);
 /* Remove a body's chunks, LM_BATCH at most; *more says whether any is left. */
 int  lm_del_body(struct lm_use *u, uint64_t id, bool *more);
 
-/* ---- store_lmdb_evict.c ------------------------------------------------------- */
+/* ---- store_lmdb_evict.c ---------------------------------------------- */
 
 /* Remove what expires first, if before |cut|.  MDB_NOTFOUND: nothing. */
 int     lm_evict_one(struct lm_use *u, int64_t cut);

@@ -41,7 +41,7 @@ int64_t lm_mono_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* ---- locks ------------------------------------------------------------------ */
+/* ---- locks ----------------------------------------------------------- */
 
 static int set_lock(const struct lm_dir *d, int byte, int type)
 {
@@ -77,7 +77,7 @@ int lm_lock_wait(const struct lm_dir *d, int byte, int ms)
     return AE_OK;
 }
 
-/* ---- files ------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------- */
 
 int lm_open_at(int dirfd, const char *name, int flags)
 {
@@ -151,9 +151,9 @@ static void boot_id(char out[40])
     }
 }
 
-/* ---- the file of generations --------------------------------------------------- */
+/* ---- the file of generations ----------------------------------------- */
 
-static bool head_ok(const struct lm_store *s, const struct lm_dir *d)
+static bool head_ok(const struct lm_dir *d)
 {
     const struct lm_head *h = d->head;
     char                  boot[40];
@@ -161,8 +161,7 @@ static bool head_ok(const struct lm_store *s, const struct lm_dir *d)
     boot_id(boot);
     return memcmp(h->magic, lm_magic, 8) == 0 && h->format == LM_FORMAT
         && h->lmdb == MDB_VERSION_FULL && h->ino == d->ino
-        && boot[0] && memcmp(h->boot, boot, 40) == 0
-        && (s->c.read_only || h->size == s->c.size);
+        && boot[0] && memcmp(h->boot, boot, 40) == 0;
 }
 
 static int map_head(struct lm_store *s, struct lm_dir *d, bool make,
@@ -233,21 +232,23 @@ static void unmap_head(struct lm_dir *d)
     d->head = NULL;
 }
 
-/* Under LM_ADMIN.  Who is alone may throw the old state away. */
+/* Under LM_ADMIN.  Who is alone may throw the old state away.  Another size=
+ * while others are there (a reload) waits until they are gone. */
 static int attach_head(struct lm_store *s, struct lm_dir *d,
                        struct ae_err *err)
 {
     bool alone = lm_lock(d, LM_LIVE) == AE_OK;
     int  rc = map_head(s, d, false, err);
 
-    if (rc == AE_OK && !head_ok(s, d)) {
+    if (rc == AE_OK && (!head_ok(d)
+                        || (alone && d->head->size != s->c.size))) {
         unmap_head(d);
         rc = AE_E_CORRUPT;
     }
     if (rc == AE_E_NOTFOUND || rc == AE_E_CORRUPT) {
         if (!alone)
             return ae_err_set(err, AE_E_UNSUP, "%s: in use by a process with "
-                              "another format, LMDB version, boot or size=; "
+                              "another format or LMDB version; "
                               "stop it or use another directory", s->path);
         rc = make_head(s, d, err);
     }
@@ -345,7 +346,7 @@ int lm_dir_open(struct lm_store *s, struct lm_dir **out, struct ae_err *err)
         rc = open_shared(s, d, err);
     } else if (rc == AE_OK) {
         rc = map_head(s, d, false, err);
-        if (rc || !head_ok(s, d))
+        if (rc || !head_ok(d))
             rc = ae_err_set(err, rc == AE_E_NOTFOUND ? rc : AE_E_CORRUPT,
                             "%s: holds no cache of this version and boot",
                             s->path);

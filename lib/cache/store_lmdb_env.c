@@ -44,7 +44,7 @@ static void data_name(char out[40], uint64_t number)
     snprintf(out, 40, "data.%llu.mdb", (unsigned long long)number);
 }
 
-/* ---- checks before use ---------------------------------------------------- */
+/* ---- checks before use ----------------------------------------------- */
 
 static bool page0_ok(int fd, unsigned page, uint64_t size)
 {
@@ -123,7 +123,7 @@ void lm_extend(const struct lm_env *e)
         (void)!ftruncate(fd, (off_t)want); /* failing: doubt, a new file */
 }
 
-/* ---- opening ----------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------- */
 
 /* obj is the unnamed database: each renewed reader would first have to find
  * the root of a named one, a second descent per look-up (100 ns).  The names
@@ -262,7 +262,7 @@ void lm_env_free(struct lm_env *e)
     free(e);
 }
 
-/* Open number lm_head.file.  0 or an LMDB or system code; MDB_INVALID: doubt. */
+/* Open number lm_head.file.  0, an LMDB or system code; MDB_INVALID: doubt. */
 static int env_open(struct lm_store *s, bool make, struct lm_env **out)
 {
     struct lm_head *h = s->dir->head;
@@ -301,7 +301,7 @@ static int env_open(struct lm_store *s, bool make, struct lm_env **out)
     return 0;
 }
 
-/* ---- moving on ------------------------------------------------------------------ */
+/* ---- moving on ------------------------------------------------------- */
 
 static void unlink_data(const struct lm_dir *d)
 {
@@ -391,7 +391,8 @@ static int ensure_locked(struct lm_store *s, bool drop, struct ae_err *err)
     if (rc)
         return env_error(s, rc, err);
     pthread_mutex_lock(&s->lock);
-    memcpy(s->secret, e->secret, 32);
+    if (memcmp(s->secret, e->secret, 32) != 0) /* callers may be reading */
+        memcpy(s->secret, e->secret, 32);
     s->env = e;
     pthread_mutex_unlock(&s->lock);
     return AE_OK;

@@ -6,7 +6,7 @@
  */
 #include "cache/store_lmdb.h"
 
-enum { BUDGET_US = 8000, CHECK_TICKS = 5, PIN_TICKS = 10, FEW = 4 };
+enum { BUDGET_US = 2000, FULL_US = 8000, CHECK_TICKS = 5, PIN_TICKS = 10, FEW = 4 };
 
 int lm_evict_one(struct lm_use *u, int64_t cut)
 {
@@ -115,7 +115,7 @@ static int squeeze(struct lm_store *s, struct lm_use *u, bool full,
                    uint64_t stop_at, int64_t until)
 {
     uint64_t evicted = 0;
-    int      rc = AE_OK, most = full ? FEW : LM_BATCH;
+    int      rc = AE_OK, most = full ? FEW : LM_EVICT;
 
     for (int n = full ? 3 : 0; rc == AE_OK; n--) {
         if (n <= 0 && (lm_mono_us() >= until || lm_measure(s) <= stop_at))
@@ -160,15 +160,15 @@ void lm_collect(struct lm_store *s, int64_t now_us)
     if (s->c.read_only || lm_lock(s->dir, LM_COLLECT) != AE_OK)
         return; /* another process collects */
     if (lm_write_lock(s, &u, 0) == AE_OK) {
-        int64_t until = lm_mono_us() + BUDGET_US;
-        bool    full = atomic_exchange(&u.dir->head->full, 0);
+        bool    full = atomic_exchange(&u.dir->head->full, 0)
+            || used > size / 20 * 17;
+        int64_t until = lm_mono_us() + (full ? FULL_US : BUDGET_US);
 
         if (full || s->ticks % CHECK_TICKS == 0)
             mdb_reader_check(u.env->env, &dead); /* F22 */
-        rc = run(s, &u, now_us, full ? FEW : LM_BATCH, until);
+        rc = run(s, &u, now_us, full ? FEW : LM_EVICT, until);
         used = lm_measure(s);
-        if ((rc == AE_OK || rc == AE_E_NOTFOUND)
-            && (full || used > size / 20 * 17))
+        if ((rc == AE_OK || rc == AE_E_NOTFOUND) && full)
             rc = squeeze(s, &u, full, size / 10 * 7, until);
         if (rc == AE_E_FULL) /* not even deletes fit: the last resort */
             lm_doubt(u.dir, u.env->number);
@@ -179,7 +179,7 @@ void lm_collect(struct lm_store *s, int64_t now_us)
     lm_unlock(s->dir, LM_COLLECT);
 }
 
-/* ---- purge by tag --------------------------------------------------------------- */
+/* ---- purge by tag ---------------------------------------------------- */
 
 /* Hashes of up to LM_BATCH entries under |prefix|. */
 static int tagged(struct lm_use *u, const char prefix[8],
@@ -225,19 +225,20 @@ int64_t lm_purge_tag(struct lm_store *s, uint64_t hash)
     struct lm_use u;
     char          prefix[8];
     int64_t       count = 0;
-    int           n = LM_BATCH, rc = lm_write_lock(s, &u, LM_WAIT_MS);
+    int           n = LM_BATCH, rc = AE_OK;
 
-    /* The tag has moved: nothing of it is served.  What cannot be removed
-     * now leaves with its expiry. */
-    if (rc)
-        return rc == AE_E_AGAIN ? 0 : rc;
     for (int i = 0; i < 8; i++)
         prefix[i] = (char)(hash >> (56 - 8 * i));
+    /* The tag has moved: nothing of it is served.  What cannot be removed
+     * now leaves with its expiry.  Stores of others get in between. */
     while (rc == AE_OK && n == LM_BATCH) {
+        rc = lm_write_lock(s, &u, LM_WAIT_MS);
+        if (rc)
+            break;
         rc = purge_batch(&u, prefix, &n);
         if (rc == AE_OK)
             count += n;
+        lm_write_unlock(&u);
     }
-    lm_write_unlock(&u);
-    return rc ? rc : count;
+    return rc == AE_OK || rc == AE_E_AGAIN || count > 0 ? count : rc;
 }

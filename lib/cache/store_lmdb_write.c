@@ -45,7 +45,7 @@ static void tag_key(char key[40], uint64_t tag, const unsigned char hash[32])
     memcpy(key + 8, hash, 32);
 }
 
-/* ---- shares (R23) ------------------------------------------------------------ */
+/* ---- shares (R23) ---------------------------------------------------- */
 
 static int scope_read(struct lm_use *u, uint64_t scope, uint64_t *bytes)
 {
@@ -69,7 +69,7 @@ static int scope_write(struct lm_use *u, uint64_t scope, uint64_t bytes)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* ---- removing ------------------------------------------------------------------ */
+/* ---- removing -------------------------------------------------------- */
 
 int lm_del_body(struct lm_use *u, uint64_t id, bool *more)
 {
@@ -154,7 +154,7 @@ int lm_del(struct lm_use *u, const unsigned char hash[32])
     return rc ? rc : del(u, u->env->obj, hash, 32);
 }
 
-/* ---- storing --------------------------------------------------------------------- */
+/* ---- storing --------------------------------------------------------- */
 
 static uint32_t chunk_count(const struct lm_rec *r)
 {

@@ -607,13 +607,26 @@ static void owners(void)
     char        data[300];
     tap_ok(stat(box_data(&b, data), &st) == 0 && (st.st_mode & 0777) == 0600,
            "data file 0600");
-    pid_t pid = fork();
-    if (pid == 0) { /* F29: another configuration while we are here */
-        b.c.size = 16 << 20;
-        _exit(box_open(&b) != NULL);
-    }
-    tap_ok(reap_child(pid) == 0, "another size while in use: refused");
     put_as(s, "k", AE_STR("{}"), MINUTE, NULL, NULL, "x");
+    pid_t pid = fork();
+    if (pid == 0) { /* a reload with another size= */
+        b.c.size = 16 << 20;
+        ae_store *mine = box_open(&b);
+        _exit(!mine || mine->stat.bytes_max != 8 << 20
+              || get_as(mine, "k", NULL, NULL, NULL) != 1);
+    }
+    tap_ok(reap_child(pid) == 0, "another size while in use: waits");
+    snprintf(file, sizeof(file), "%s/generations", b.path);
+    int fd = open(file, O_RDWR);
+    if (pwrite(fd, "\x7f", 1, offsetof(struct lm_head, format)) != 1)
+        abort();
+    pid = fork();
+    if (pid == 0)
+        _exit(box_open(&b) != NULL);
+    tap_ok(reap_child(pid) == 0, "F29: another format in use: refused");
+    if (pwrite(fd, "\x01", 1, offsetof(struct lm_head, format)) != 1)
+        abort();
+    close(fd);
     s->ops->close(s);
     b.c.size = 16 << 20;
     s = box_open(&b);
