@@ -308,7 +308,8 @@ int bench_http(int quick, bench_emit emit)
     int                 rounds = quick ? 3 : 7, rc;
     char                cmd[300], out[64];
 
-    shell("command -v wrk curl taskset | wc -l", out, sizeof(out));
+    shell("for c in wrk curl taskset; do command -v $c; done | wc -l", out,
+          sizeof(out));
     if (strtol(out, NULL, 10) < 3) {
         fprintf(stderr, "bench: needs wrk, curl and taskset (./configure "
                 "--install-deps installs them)\n");
