@@ -166,7 +166,8 @@ const struct command cmd_decide = {
     .args = "REQUEST.json|-",
     .brief = "what would the edge do with this request?",
     .help =
-"REQUEST.json: {\"method\": \"GET\", \"target\": \"/api/v1/applications/web\",\n"
+"REQUEST.json: {\"method\": \"GET\", "
+"\"target\": \"/api/v1/applications/web\",\n"
 "               \"headers\": [[\"Authorization\", \"Bearer …\"]], "
 "\"body\": \"…\"}\n"
 "Prints the action (reply, forward) and everything that the logs would show.\n"

@@ -94,8 +94,10 @@ const struct command cmd_lint = {
     .brief = "find the classic mistakes of a policy",
     .help =
 "Reads Argo CD's configuration and says what will not do what it looks like:\n"
-"rules that can never match, roles nobody has, groups whose rules are ignored,\n"
-"effects that mean nothing, lines that lock everybody out.  Each finding names\n"
+"rules that can never match, roles nobody has, "
+"groups whose rules are ignored,\n"
+"effects that mean nothing, lines that lock everybody out.  "
+"Each finding names\n"
 "file, line and column, and what to do.  Exit code 1 if there are errors.\n\n"
 "  argo-edge lint /etc/argo-edge\n",
     .options = "inputs namespace projects json",

@@ -194,7 +194,8 @@ const struct command cmd_token = {
     .brief = "look at a token, check it, or make one for a test",
     .help =
 "inspect TOKEN   shows header and claims, without checking anything\n"
-"verify TOKEN    says what Argo CD would say of it: signature, times, account,\n"
+"verify TOKEN    says what Argo CD would say of it: "
+"signature, times, account,\n"
 "                token list\n"
 "mint SUBJECT    signs a token with server.secretkey, for tests: alice:login,\n"
 "                ci:apiKey, proj:PROJECT:ROLE\n"

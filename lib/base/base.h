@@ -125,7 +125,7 @@ size_t ae_rfc3339(int64_t unix_seconds, char *out);
 /* Parse RFC 3339 (offset, fraction allowed) to unix seconds. */
 bool ae_parse_rfc3339(ae_str s, int64_t *unix_seconds);
 
-/* ---- b64url.c ------------------------------------------------------------ */
+/* ---- b64url.c ----------------------------------------------------------- */
 
 /* Unpadded base64url.  |strict|: the unused bits of the last character must
  * be zero (RFC 4648 §3.5).  *bad gets the index of the first illegal byte as
@@ -134,7 +134,7 @@ int ae_b64url_decode(ae_arena *a, ae_str in, bool strict, ae_str *out,
                      size_t *bad);
 ae_str ae_b64url_encode(ae_arena *a, ae_str in);
 
-/* ---- hash.c -------------------------------------------------------------- */
+/* ---- hash.c ------------------------------------------------------------- */
 
 uint64_t ae_hash64(ae_str s, uint64_t seed);          /* XXH3, not secret */
 void     ae_sha256(ae_str s, unsigned char out[32]);
@@ -144,7 +144,7 @@ void     ae_hmac256(ae_str key, const ae_str *fields, size_t n,
 bool     ae_ct_eq(const void *a, const void *b, size_t n); /* CRYPTO_memcmp */
 void     ae_hex(const void *in, size_t n, char *out); /* 2n chars, no NUL */
 
-/* ---- json.c: over jansson ------------------------------------------------ */
+/* ---- json.c: over jansson ----------------------------------------------- */
 
 /* Parse with duplicates refused, depth <= |depth|, whole input consumed.
  * Returns NULL on error (|err| set when given).  Caller json_decref()s. */

@@ -67,7 +67,8 @@ struct ae_inputs {
     bool                have_secret;   /* argocd-secret was there */
     ae_str              secret_key;    /* server.secretkey, absent if none */
     bool                anonymous;     /* users.anonymous.enabled */
-    bool                rollback_enforced;  /* server.rbac.rollback.enforce.enable */
+    bool                rollback_enforced;  /* server.rbac.rollback.enforce.
+                                          enable */
     bool                fine_grained_inherit; /* disableApplicationFineGrained-
                                           RBACInheritance: "false" => true */
     bool                override_for_revision; /* application.sync.require-

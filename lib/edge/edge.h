@@ -45,7 +45,7 @@ enum ae_counter {
     AE_N__COUNT
 };
 
-/* ---- snapshot.c ---------------------------------------------------------- */
+/* ---- snapshot.c --------------------------------------------------------- */
 
 struct ae_snapshot {
     _Atomic uint32_t     refs;
@@ -83,7 +83,7 @@ void ae_rights_unref(struct ae_rights *r);
 /* host[:port] of an origin or URL, default ports dropped (R26). */
 ae_str ae_origin_host(ae_str url);
 
-/* ---- engine.c -------------------------------------------------------------- */
+/* ---- engine.c ----------------------------------------------------------- */
 
 struct ae_lease { unsigned char digest[32]; int64_t at_us; };
 struct ae_quar { ae_str tag; int64_t until_us; bool late; };
@@ -124,7 +124,7 @@ int64_t ae_edge_mono(const ae_engine *e);
 void    ae_edge_poll(ae_engine *e);            /* poll.c */
 void    ae_edge_publish(ae_engine *e, ae_snapshot *s); /* takes the ref */
 
-/* ---- lease.c (T7) and quarantine.c (T13) ------------------------------------ */
+/* ---- lease.c (T7) and quarantine.c (T13) -------------------------------- */
 
 /* All four lock for themselves. */
 void ae_lease_grant(ae_engine *e, const unsigned char digest[32], int64_t at);
@@ -137,7 +137,7 @@ bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n);
 void ae_quar_tick(ae_engine *e, int64_t now);
 void ae_quar_free(ae_engine *e);
 
-/* ---- txn.c -------------------------------------------------------------------- */
+/* ---- txn.c -------------------------------------------------------------- */
 
 /* Where the credential stands.  Zero knows nothing and allows nothing. */
 enum ae_who {
@@ -237,7 +237,7 @@ void ae_decide_checks(ae_txn *t, const struct ae_checks *c,
                       enum ae_verdict *verdict, bool *certain);
 bool ae_may_decide(const ae_txn *t); /* confirmed identity, sighted snapshot */
 
-/* ---- reply.c ---------------------------------------------------------------- */
+/* ---- reply.c ------------------------------------------------------------ */
 
 /* Fill t->act with Argo CD's error; honours the shape of the operation
  * (unary, stream, grpc).  Always AE_STEP_ACT. */
@@ -250,13 +250,13 @@ void ae_reply_fail(ae_txn *t, struct ae_act *out); /* needs no memory */
 ae_str ae_error_json(ae_arena *a, int code, ae_str msg);
 int    ae_grpc_http(int code); /* HTTP status of a gRPC code */
 
-/* ---- forward.c ---------------------------------------------------------------- */
+/* ---- forward.c ---------------------------------------------------------- */
 
 void ae_forward_set(ae_txn *t, ae_str name, ae_str value);
 /* Tags of a write by this request (may be none), computed once. */
 void ae_write_tags(ae_txn *t);
 
-/* ---- learn.c -------------------------------------------------------------------- */
+/* ---- learn.c ------------------------------------------------------------ */
 
 /* What a passing answer says of the object that it shows. */
 struct ae_object { ae_str project, ns, name; bool known; };
@@ -268,7 +268,7 @@ ae_str ae_json_at(ae_arena *a, ae_str json, const char *path);
 void ae_learn_object(ae_txn *t, ae_str body, struct ae_object *out);
 void ae_learn_hint(ae_txn *t, const struct ae_object *o);
 
-/* ---- steps_body.c ----------------------------------------------------------------- */
+/* ---- steps_body.c ------------------------------------------------------- */
 
 enum ae_keys { AE_KEYS_FINE = 0, AE_KEYS_ODD, AE_KEYS_CLASH };
 /* Member names as Go's decoder would confuse them (R31). */

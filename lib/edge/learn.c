@@ -5,7 +5,7 @@
  */
 #include "edge/edge.h"
 
-/* ---- a scanner that looks for one member ---------------------------------------- */
+/* ---- a scanner that looks for one member -------------------------------- */
 
 struct scan { const char *p, *end; };
 
@@ -135,7 +135,7 @@ ae_str ae_json_at(ae_arena *a, ae_str json, const char *path)
     return unescape(a, raw);
 }
 
-/* ---- the object of an answer ------------------------------------------------------ */
+/* ---- the object of an answer -------------------------------------------- */
 
 static bool op_is(const ae_txn *t, const char *name)
 {

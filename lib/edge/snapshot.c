@@ -9,7 +9,7 @@
 
 #define AE_KEY_FORMAT "1" /* of the cache key: raise when fields change (R34) */
 
-/* ---- building ------------------------------------------------------------ */
+/* ---- building ----------------------------------------------------------- */
 
 static int build_policy(ae_snapshot *s, const ae_conf *c, struct ae_err *err)
 {
@@ -237,7 +237,7 @@ void ae_snapshot_warnings(const ae_snapshot *s,
         fn(ctx, s->warn[i]);
 }
 
-/* ---- rights ---------------------------------------------------------------- */
+/* ---- rights ------------------------------------------------------------- */
 
 /* T9: whoever differs in one of these may be shown another list. */
 static int make_scope(struct ae_rights *r, const struct ae_identity *id,

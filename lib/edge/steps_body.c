@@ -7,7 +7,7 @@
 #define DEPTH_MAX 16 /* T17 */
 #define KEYS_MAX 64  /* members of one object that are compared pairwise */
 
-/* ---- member names ---------------------------------------------------------- */
+/* ---- member names ------------------------------------------------------- */
 
 /* One character folded as encoding/json folds names: ASCII case, and the two
  * code points that fold into ASCII (long s, Kelvin sign). */
@@ -102,7 +102,7 @@ enum ae_keys ae_body_keys(const json_t *v, int depth)
     return worst;
 }
 
-/* ---- the step ------------------------------------------------------------------ */
+/* ---- the step ----------------------------------------------------------- */
 
 static enum ae_step_ret undecided(ae_txn *t, const char *why)
 {

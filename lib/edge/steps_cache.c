@@ -8,7 +8,7 @@
 
 #define PARAMS_MAX 64
 
-/* ---- may this request touch the cache at all? -------------------------------- */
+/* ---- may this request touch the cache at all? --------------------------- */
 
 /* Accept switches Argo CD to event streams (section 6): only what plainly
  * admits JSON is served or stored. */
@@ -71,7 +71,7 @@ static const char *bypass(const ae_txn *t)
     return NULL;
 }
 
-/* ---- the key (T9) ------------------------------------------------------------- */
+/* ---- the key (T9) ------------------------------------------------------- */
 
 static size_t put_params(ae_str *f, const struct ae_target *g)
 {
@@ -134,7 +134,7 @@ static int make_key(ae_txn *t)
     return ae_cache_key_make(&t->a, secret, f, n, &t->key);
 }
 
-/* ---- a hit ----------------------------------------------------------------------- */
+/* ---- a hit -------------------------------------------------------------- */
 
 /* T8: may this caller see this object now? */
 static bool still_allowed(ae_txn *t, const struct ae_entry *en)

@@ -146,7 +146,7 @@ enum ae_step_ret ae_step_credential(ae_txn *t)
     return AE_STEP_MORE;
 }
 
-/* ---- VERIFY -------------------------------------------------------------- */
+/* ---- VERIFY ------------------------------------------------------------- */
 
 /* The rights of |t->id| at this snapshot: made once per identity. */
 static int find_rights(ae_txn *t)

@@ -10,7 +10,7 @@ static bool accepted(int status)
     return (status >= 200 && status < 300) || status == 403 || status == 404;
 }
 
-/* ---- header ------------------------------------------------------------------ */
+/* ---- header ------------------------------------------------------------- */
 
 /* The upstream refused before it did anything: nothing has moved. */
 static bool did_nothing(int status)
@@ -162,7 +162,7 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     return AE_OK;
 }
 
-/* ---- body ------------------------------------------------------------------------ */
+/* ---- body --------------------------------------------------------------- */
 
 int ae_txn_resp_part(ae_txn *t, ae_str part)
 {

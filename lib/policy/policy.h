@@ -31,14 +31,14 @@ int ae_csv_check(ae_arena *a, ae_str text, ae_str *install_error,
 /* Integrity warning (C6), absent span if none. */
 ae_str ae_csv_integrity(ae_arena *a, ae_str text);
 
-/* ---- overlay.c (C7) ------------------------------------------------------- */
+/* ---- overlay.c (C7) ----------------------------------------------------- */
 
 /* Join ConfigMap keys as Argo CD does.  |kv| any order, any keys. */
 struct ae_kv { ae_str key, value; };
 ae_str ae_overlay_join(ae_arena *a, const struct ae_kv *kv, size_t n);
 bool   ae_overlay_key(ae_str key); /* policy.csv or policy.*.csv */
 
-/* ---- glob.c (G1-G8) -------------------------------------------------------- */
+/* ---- glob.c (G1-G8) ----------------------------------------------------- */
 
 typedef struct ae_glob ae_glob;
 /* 0, AE_E_SYNTAX (invalid pattern), AE_E_NOMEM, AE_E_TOOBIG. */
@@ -50,7 +50,7 @@ int ae_glob_match(const ae_glob *g, ae_str text);
 bool ae_glob_is_all(const ae_glob *g);
 bool ae_glob_literal(const ae_glob *g, ae_str *lit);
 
-/* ---- regex.c (M2, security.md section 9) ---------------------------------- */
+/* ---- regex.c (M2, security.md section 9) -------------------------------- */
 
 typedef struct ae_regex ae_regex;
 /* 0, AE_E_SYNTAX (RE2 refuses it), AE_E_NOMEM.  Compiled with JIT if there. */
@@ -59,7 +59,7 @@ int  ae_regex_compile(ae_str pattern, ae_regex **out); /* heap; free below */
 int  ae_regex_match(const ae_regex *r, ae_str text);
 void ae_regex_free(ae_regex *r);
 
-/* ---- projects.c (P1-P8, T8) ------------------------------------------------ */
+/* ---- projects.c (P1-P8, T8) --------------------------------------------- */
 
 /* Text generated for one project (P1). */
 ae_str ae_project_policy(ae_arena *a, const struct ae_project *p);
@@ -75,7 +75,7 @@ int ae_project_token_spec_index(ae_arena *a, const struct ae_project *p,
                                 ae_str role, int64_t iat, ae_str id,
                                 ae_str *error);
 
-/* ---- compile.c ------------------------------------------------------------- */
+/* ---- compile.c ---------------------------------------------------------- */
 
 typedef struct ae_policy ae_policy; /* immutable, thread-safe to read */
 
@@ -97,7 +97,7 @@ size_t   ae_policy_bytes(const ae_policy *p);  /* memory held */
 uint64_t ae_policy_hash(const ae_policy *p);   /* of the content */
 bool     ae_policy_has_project(const ae_policy *p, ae_str name);
 
-/* ---- subject.c (T1, T7) ------------------------------------------------------ */
+/* ---- subject.c (T1, T7) ------------------------------------------------- */
 
 enum ae_subject_kind {
     AE_SUBJ_NONE = 0,  /* no identity (R3.4) */
@@ -118,7 +118,7 @@ int ae_subject_from_claims(const ae_policy *p, ae_arena *a,
                            const json_t *claims, ae_str id,
                            struct ae_subject *out);
 
-/* ---- decide.c (R1-R13) --------------------------------------------------------- */
+/* ---- decide.c (R1-R13) -------------------------------------------------- */
 
 enum ae_verdict { AE_DENY = 0, AE_ALLOW, AE_UNKNOWN }; /* zero refuses */
 
@@ -165,7 +165,7 @@ bool ae_principal_covers_all(ae_principal *pr, ae_str resource, ae_str action);
 ae_str ae_denied_text(ae_arena *a, const struct ae_subject *s,
                       ae_str resource, ae_str action, ae_str object);
 
-/* ---- explain.c ----------------------------------------------------------------- */
+/* ---- explain.c ---------------------------------------------------------- */
 
 /* Human explanation: subjects in the order asked, the deciding rule, near
  * misses (rules that differ in one field), groups dropped and why. */
@@ -175,7 +175,7 @@ void ae_explain(ae_principal *pr, ae_str resource, ae_str action,
 json_t *ae_explain_json(ae_principal *pr, ae_str resource, ae_str action,
                         ae_str object);
 
-/* ---- lint.c ---------------------------------------------------------------------- */
+/* ---- lint.c ------------------------------------------------------------- */
 
 enum ae_lint_level { AE_LINT_ERROR, AE_LINT_WARN, AE_LINT_INFO };
 struct ae_lint {

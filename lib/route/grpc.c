@@ -97,7 +97,7 @@ static bool next(struct wire *w, struct item *it, bool *bad)
     return false;
 }
 
-/* ---- binding ------------------------------------------------------------- */
+/* ---- binding ------------------------------------------------------------ */
 
 struct spec { ae_str name; unsigned num[6]; size_t depth;
               char type; bool required, repeated; };

@@ -97,7 +97,7 @@ enum ae_canon_class ae_canon_class(ae_str path);
 const char *ae_canon_path(ae_str path, enum ae_canon_class cc);
 const char *ae_canon_query(ae_str query);
 
-/* ---- query.c ------------------------------------------------------------- */
+/* ---- query.c ------------------------------------------------------------ */
 
 #define AE_QUERY_MAX   32768  /* bytes of a query string (Q06) */
 #define AE_QUERY_PARMS 1024   /* parameters (Q06) */
@@ -107,7 +107,7 @@ int  ae_query_bind(struct ae_target *t, ae_arena *a);
 /* Does |v| parse as |type| the way we are sure of? */
 bool ae_query_typed(char type, ae_str v);
 
-/* ---- refuse.c ------------------------------------------------------------ */
+/* ---- refuse.c ----------------------------------------------------------- */
 
 void ae_refuse(struct ae_target *t, enum ae_target_kind kind, int status,
                const char *body, const char *ctype);

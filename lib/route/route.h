@@ -52,7 +52,7 @@ const struct ae_op *ae_op_at(size_t i);
 const struct ae_op *ae_op_by_name(ae_str name);
 const struct ae_op *ae_op_by_grpc(ae_str full_method);
 
-/* ---- match.c, query.c ---------------------------------------------------- */
+/* ---- match.c, query.c --------------------------------------------------- */
 
 enum ae_target_kind {
     AE_TGT_BAD = 0,   /* refuse: status/text below (400 by T2, 404, 405, 415) */
@@ -105,7 +105,7 @@ int ae_route(const struct ae_route_conf *c, const struct ae_route_in *in,
 /* First value of a bound query or path parameter; absent span if none. */
 ae_str ae_target_get(const struct ae_target *t, const char *name);
 
-/* ---- object.c: the checks that Argo CD will make ------------------------- */
+/* ---- object.c: the checks that Argo CD will make ------------------------ */
 
 enum ae_obj_kind {
     AE_OBJ_FIXED = 0,  /* |object| is the exact RBAC object */
@@ -175,7 +175,7 @@ int ae_route_tags(const struct ae_route_conf *c, const struct ae_target *t,
                   const json_t *body, char kind, ae_arena *a,
                   ae_str **tags, size_t *n);
 
-/* ---- grpc.c -------------------------------------------------------------- */
+/* ---- grpc.c ------------------------------------------------------------- */
 
 /* Classify a gRPC(-web) call by its method path; op or NULL. */
 const struct ae_op *ae_grpc_op(ae_str path);

@@ -18,7 +18,7 @@ void ae_token_put_char(ae_buf *b, unsigned char c);  /* 'c' in JSON errors */
  * caller then has no exact text and must not refuse in Argo CD's name. */
 bool ae_token_put_quoted(ae_buf *b, ae_str s);
 
-/* ---- jsonscan.c: encoding/json's grammar and its error texts ------------- */
+/* ---- jsonscan.c: encoding/json's grammar and its error texts ------------ */
 
 struct ae_jscan {
     ae_str text;      /* the same value in a form that jansson reads: invalid

@@ -62,11 +62,12 @@ static void make_text(struct bench *b)
     if (!p)
         abort();
     for (unsigned i = 0; i < b->roles; i++)
-        p += sprintf(p, "p, role:r%u, applications, %s, proj-%u/*, %s\n", i,
-                     i % 2 ? "sync" : "get", i,
-                     i % 20 == 19 ? "deny" : "allow");
+        p += snprintf(p, 96,
+                      "p, role:r%u, applications, %s, proj-%u/*, %s\n", i,
+                      i % 2 ? "sync" : "get", i,
+                      i % 20 == 19 ? "deny" : "allow");
     for (unsigned i = 0; i < b->n - b->roles; i++)
-        p += sprintf(p, "g, team-%u, role:r%u\n", i, i);
+        p += snprintf(p, 96, "g, team-%u, role:r%u\n", i, i);
 }
 
 static ae_policy *compile(const struct bench *b)

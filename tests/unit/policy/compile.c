@@ -32,7 +32,8 @@ static void places(void)
            && p->edge[p->nedge - 1].line == 1, "lines know their file");
     ae_policy_free(p);
     rc = load("# x\n\n  p, a, b\n", "", &p, &e);
-    tap_ok(rc == AE_E_SYNTAX && !p && e.line == 10 && strcmp(e.file, "rbac.yaml") == 0,
+    tap_ok(rc == AE_E_SYNTAX && !p && e.line == 10
+           && strcmp(e.file, "rbac.yaml") == 0,
            "a bad line names file and line (%s:%u)", e.file, e.line);
     tap_ok(strcmp(e.text, "error loading RBAC policy: error creating casbin "
                   "enforcer: error loading policy line: invalid RBAC policy: "

@@ -1,4 +1,4 @@
-/* explain.c - the explanation names order, rule, near misses, dropped groups. */
+/* explain.c - it names order, rule, near misses and dropped groups. */
 #include "policy/policy.h"
 #include "tap.h"
 

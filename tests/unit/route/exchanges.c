@@ -45,8 +45,9 @@ static char *expand(const char *s, size_t *n)
     memcpy(out, s, (size_t) (lt - s));
     memset(out + (lt - s), c, count);
     *n = (size_t) (lt - s) + count;
-    strcpy(out + *n, strchr(lt, '>') + 1);
-    *n = strlen(out);
+    lt = strchr(lt, '>') + 1;
+    memcpy(out + *n, lt, strlen(lt) + 1);
+    *n += strlen(lt);
     return out;
 }
 
