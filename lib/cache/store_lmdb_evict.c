@@ -6,7 +6,13 @@
  */
 #include "cache/store_lmdb.h"
 
-enum { BUDGET_US = 2000, FULL_US = 8000, CHECK_TICKS = 5, PIN_TICKS = 10, FEW = 4 };
+enum {
+    BUDGET_US = 2000,         /* a tick may take so long */
+    FULL_US = 8000,           /* ... when stores do not fit */
+    CHECK_TICKS = 5,          /* between checks for dead readers */
+    PIN_TICKS = 10,           /* patience with a stopped reader */
+    FEW = 4                   /* entries a transaction in a full map */
+};
 
 int lm_evict_one(struct lm_use *u, int64_t cut)
 {

@@ -74,4 +74,53 @@ static inline int reap_child(pid_t pid)
     return st;
 }
 
+/* Forty entries of all kinds of sizes, and what became of them. */
+enum { KEYS = 40 };
+
+static inline ae_str body_for(ae_arena *a, int i)
+{
+    static const size_t size[] = { 100, 2000, 5000, 40000, 300000 };
+
+    return body_of(a, size[i % 5], (unsigned)i);
+}
+
+static inline void fill(ae_store *s)
+{
+    struct pool p;
+    ae_arena   *a = pool_new(&p);
+    char        id[16];
+
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(id, sizeof(id), "k%d", i);
+        put_as(s, id, body_for(a, i), 10 * MINUTE, "t", NULL, id);
+    }
+    pool_free(&p);
+}
+
+struct tally {
+    int hit, miss, corrupt, wrong;
+};
+
+static inline struct tally check(ae_store *s)
+{
+    struct pool  p;
+    ae_arena    *a = pool_new(&p);
+    struct tally t = { 0, 0, 0, 0 };
+    char         id[16];
+
+    for (int i = 0; i < KEYS; i++) {
+        ae_str want = body_for(a, i);
+        int    rc;
+
+        snprintf(id, sizeof(id), "k%d", i);
+        rc = get_as(s, id, "t", NULL, &want);
+        t.hit += rc == 1;
+        t.wrong += rc == -100;
+        t.corrupt += rc == AE_E_CORRUPT;
+        t.miss += rc == 0;
+    }
+    pool_free(&p);
+    return t;
+}
+
 #endif

@@ -5,54 +5,6 @@
 
 #include <sys/mount.h>
 
-enum { KEYS = 40 };
-
-static ae_str body_for(ae_arena *a, int i)
-{
-    static const size_t size[] = { 100, 2000, 5000, 40000, 300000 };
-
-    return body_of(a, size[i % 5], (unsigned)i);
-}
-
-static void fill(ae_store *s)
-{
-    struct pool p;
-    ae_arena   *a = pool_new(&p);
-    char        id[16];
-
-    for (int i = 0; i < KEYS; i++) {
-        snprintf(id, sizeof(id), "k%d", i);
-        put_as(s, id, body_for(a, i), 10 * MINUTE, "t", NULL, id);
-    }
-    pool_free(&p);
-}
-
-struct tally {
-    int hit, miss, corrupt, wrong;
-};
-
-static struct tally check(ae_store *s)
-{
-    struct pool  p;
-    ae_arena    *a = pool_new(&p);
-    struct tally t = { 0, 0, 0, 0 };
-    char         id[16];
-
-    for (int i = 0; i < KEYS; i++) {
-        ae_str want = body_for(a, i);
-        int    rc;
-
-        snprintf(id, sizeof(id), "k%d", i);
-        rc = get_as(s, id, "t", NULL, &want);
-        t.hit += rc == 1;
-        t.wrong += rc == -100;
-        t.corrupt += rc == AE_E_CORRUPT;
-        t.miss += rc == 0;
-    }
-    pool_free(&p);
-    return t;
-}
-
 /* F1: writers killed at random moments, a reader in place all the time. */
 static void kills(void)
 {
@@ -546,146 +498,6 @@ static void two_writers(void)
     box_free(&b);
 }
 
-static void refused(struct box *b, const char *what)
-{
-    ae_store *s = box_open(b);
-
-    tap_ok(!s && b->err.code && b->err.text[0], "refused: %s", what);
-    if (s)
-        s->ops->close(s);
-}
-
-/* R33, T16, F29: whose files these are. */
-static void owners(void)
-{
-    struct box b;
-    char       link[300], file[300];
-
-    box_new(&b, 8 << 20);
-    chmod(b.path, 0777);
-    refused(&b, "mode 0777");
-    chmod(b.path, 0750);
-    refused(&b, "mode 0750");
-    chmod(b.path, 0700);
-    snprintf(link, sizeof(link), "%s-link", b.path);
-    if (symlink(b.path, link))
-        abort();
-    b.c.path = ae_cs(link);
-    refused(&b, "symbolic link");
-    strcat(link, "/");
-    b.c.path = ae_cs(link);
-    refused(&b, "symbolic link with a slash");
-    link[strlen(link) - 1] = '\0';
-    unlink(link);
-    b.c.path = ae_cs(b.path);
-    snprintf(file, sizeof(file), "%s/lock", b.path);
-    if (symlink("/tmp/ae-nowhere", file))
-        abort();
-    refused(&b, "lock is a link");
-    tap_ok(access("/tmp/ae-nowhere", F_OK) != 0, "nothing made behind it");
-    unlink(file);
-    if (geteuid() == 0) {
-        if (chown(b.path, 12345, 12345))
-            abort();
-        refused(&b, "foreign uid");
-        if (chown(b.path, 0, 0))
-            abort();
-    } else {
-        tap_ok(1, "foreign uid # SKIP needs root");
-    }
-    b.c.path = AE_STR("");
-    refused(&b, "empty path");
-    b.c.path = AE_STR("/proc/self/nowhere/cache");
-    refused(&b, "no such place");
-    b.c.path = ae_cs(b.path);
-    b.c.read_only = true;
-    refused(&b, "read-only without a cache");
-    b.c.read_only = false;
-    ae_store *s = box_open(&b);
-    tap_ok(s != NULL, "fine at last");
-    struct stat st;
-    char        data[300];
-    tap_ok(stat(box_data(&b, data), &st) == 0 && (st.st_mode & 0777) == 0600,
-           "data file 0600");
-    put_as(s, "k", AE_STR("{}"), MINUTE, NULL, NULL, "x");
-    pid_t pid = fork();
-    if (pid == 0) { /* a reload with another size= */
-        b.c.size = 16 << 20;
-        ae_store *mine = box_open(&b);
-        _exit(!mine || mine->stat.bytes_max != 8 << 20
-              || get_as(mine, "k", NULL, NULL, NULL) != 1);
-    }
-    tap_ok(reap_child(pid) == 0, "another size while in use: waits");
-    snprintf(file, sizeof(file), "%s/generations", b.path);
-    int fd = open(file, O_RDWR);
-    if (pwrite(fd, "\x7f", 1, offsetof(struct lm_head, format)) != 1)
-        abort();
-    pid = fork();
-    if (pid == 0)
-        _exit(box_open(&b) != NULL);
-    tap_ok(reap_child(pid) == 0, "F29: another format in use: refused");
-    if (pwrite(fd, "\x01", 1, offsetof(struct lm_head, format)) != 1)
-        abort();
-    close(fd);
-    s->ops->close(s);
-    b.c.size = 16 << 20;
-    s = box_open(&b);
-    tap_ok(s && get_as(s, "k", NULL, NULL, NULL) == 0, "alone: a new file");
-    s->ops->close(s);
-    box_free(&b);
-}
-
-/* Another boot, another format: wiped when nobody is there. */
-static void other_boot(void)
-{
-    struct box b;
-    char       path[300];
-
-    box_new(&b, 8 << 20);
-    ae_store *s = box_open(&b);
-    fill(s);
-    s->ops->close(s);
-    snprintf(path, sizeof(path), "%s/generations", b.path);
-    int fd = open(path, O_RDWR);
-    if (pwrite(fd, "f", 1, offsetof(struct lm_head, boot)) != 1
-        || pwrite(fd, "g", 1, offsetof(struct lm_head, boot) + 1) != 1)
-        abort();
-    close(fd);
-    s = box_open(&b);
-    tap_ok(s && check(s).hit == 0, "F2: another boot: nothing is believed");
-    fill(s);
-    tap_ok(check(s).hit == KEYS, "and it serves");
-    s->ops->close(s);
-    if (truncate(path, 5000))
-        abort();
-    s = box_open(&b);
-    tap_ok(s && check(s).hit == 0, "generations cut: all new");
-    s->ops->close(s);
-    box_free(&b);
-}
-
-/* Somebody removes the directory's files under us. */
-static void removed(void)
-{
-    struct box b;
-
-    box_new(&b, 8 << 20);
-    ae_store *s = box_open(&b);
-    fill(s);
-    box_free(&b);
-    s->ops->tick(s, wall());
-    fill(s);
-    tap_ok(check(s).hit == KEYS, "removed: made anew");
-    pid_t pid = fork();
-    if (pid == 0) {
-        ae_store *mine = box_open(&b);
-        _exit(!mine || check(mine).hit != KEYS);
-    }
-    tap_ok(reap_child(pid) == 0, "newcomers and we are in one place");
-    s->ops->close(s);
-    box_free(&b);
-}
-
 /* F8: each allocation of a look-up fails in turn. */
 static void no_memory(void)
 {
@@ -718,8 +530,6 @@ static void no_memory(void)
 int main(void)
 {
     setvbuf(stdout, NULL, _IONBF, 0); /* children must not repeat it */
-    owners();
-    other_boot();
     dirty();
     truncated();
     tampered();
@@ -729,7 +539,6 @@ int main(void)
     stopped_reader();
     busy();
     two_writers();
-    removed();
     no_memory();
     kills();
     flips();
