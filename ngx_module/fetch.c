@@ -211,6 +211,12 @@ ngx_http_argo_edge_fetch_body(ngx_http_argo_edge_ctx_t *ctx, ngx_chain_t *in)
             f->len += n;
         }
 
+        /* an upstream that ends too early gets a flush instead */
+
+        if (b->last_buf || (b->sync && b->last_in_chain)) {
+            f->last = 1;
+        }
+
         b->pos = b->last;
         b->file_pos = b->file_last;
     }
@@ -238,11 +244,11 @@ ngx_http_argo_edge_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     f->done = 1;
     ctx->waiting = 0;
 
-    status = (rc == NGX_OK && r->upstream && !f->bad)
-             ? r->headers_out.status : 0;
+    status = r->headers_out.status;
 
-    if (r->headers_out.content_encoding
-        && r->headers_out.content_encoding->value.len)
+    if (rc != NGX_OK || r->upstream == NULL || f->bad || !f->last
+        || (r->headers_out.content_encoding
+            && r->headers_out.content_encoding->value.len))
     {
         status = 0;
     }

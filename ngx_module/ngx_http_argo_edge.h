@@ -51,11 +51,11 @@ typedef struct {
 typedef struct {
     ngx_http_request_t             *sr;
     uint32_t                        id;
-    ngx_uint_t                      status;
     u_char                         *data;
     size_t                          len;
     size_t                          size;
     unsigned                        done:1;
+    unsigned                        last:1;
     unsigned                        bad:1;
     unsigned                        too_big:1;
 } ngx_http_argo_edge_fetch_t;
