@@ -2,6 +2,7 @@
 #
 #   B=DIR      build below DIR instead of build/ (several can stand side by
 #              side; the configuration is always build/config.mk)
+#   V=1        show commands in full
 #   ASAN=1     with AddressSanitizer and UBSan, into build-asan/ if no B is
 #              given
 
@@ -34,6 +35,9 @@ endif
 VERSION := $(shell sed -n 's/.*AE_VERSION "\(.*\)".*/\1/p' lib/argo_edge.h)
 SOVERSION := 0
 FOLDERS := base policy token route limit cache mirror config edge
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 # ---- flags ---------------------------------------------------------------------
 
@@ -141,7 +145,8 @@ clean:
 
 $(B)/obj/%.o: %.c $(CONFIG)
 	@mkdir -p $(@D)
-	$(CC) $(AE_CFLAGS) $(PICFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(AE_CFLAGS) $(PICFLAGS) -MMD -MP -c $< -o $@
 
 # A list that changes (a source came or went) makes its archive anew.
 $(B)/%.list: FORCE
@@ -154,7 +159,8 @@ $(B)/libae_$(1).list: LIST = $(filter lib/$(1)/%,$(LIB_SRC))
 $(B)/libae_$(1).a: $(call objs,$(filter lib/$(1)/%,$(LIB_SRC))) \
     $(B)/libae_$(1).list
 	@rm -f $$@
-	ar rcs $$@ $$(filter %.o,$$^)
+	$$(call say,AR,$$@)
+	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
 $(1): $(B)/libae_$(1).a
 endef
 $(foreach f,$(FOLDERS),$(eval $(call FOLDER_RULE,$(f))))
@@ -162,17 +168,19 @@ $(foreach f,$(FOLDERS),$(eval $(call FOLDER_RULE,$(f))))
 $(B)/libargoedge.list: LIST = $(LIB_SRC)
 $(ARCHIVE): $(call objs,$(LIB_SRC)) $(B)/libargoedge.list
 	@rm -f $@
-	ar rcs $@ $(filter %.o,$^)
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $(filter %.o,$^)
 
 $(SHARED): $(call objs,$(LIB_SRC)) lib/argo_edge.map $(B)/libargoedge.list
-	$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -shared $(if \
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -shared $(if \
 	    $(findstring -fsanitize,$(CFLAGS)),,-Wl,-z,defs) \
 	    -Wl,-soname,libargoedge.so.$(SOVERSION) \
 	    -Wl,--version-script=lib/argo_edge.map $(filter %.o,$^) $(LIBS) -o $@
 
 $(B)/libargoedge.so: $(SHARED)
-	ln -sf $(notdir $(SHARED)) $(B)/libargoedge.so.$(SOVERSION)
-	ln -sf $(notdir $(SHARED)) $@
+	@ln -sf $(notdir $(SHARED)) $(B)/libargoedge.so.$(SOVERSION)
+	@ln -sf $(notdir $(SHARED)) $@
 
 $(B)/argoedge.pc: Makefile lib/argo_edge.h $(CONFIG)
 	@mkdir -p $(@D)
@@ -192,30 +200,35 @@ $(B)/argoedge.pc: Makefile lib/argo_edge.h $(CONFIG)
 # ---- programs --------------------------------------------------------------------
 
 $(CLI): $(call objs,$(CLI_SRC)) $(ARCHIVE)
-	$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
 
 $(B)/demo-backend: $(call objs,$(DEMO_SRC)) $(ARCHIVE)
-	$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -o $@
 
 # What both runners share: checkers, worlds, messages.
 $(B)/librunner.list: LIST = $(RUNNER_SRC)
 $(B)/librunner.a: $(call objs,$(RUNNER_SRC)) $(B)/librunner.list
 	@rm -f $@
-	ar rcs $@ $(filter %.o,$^)
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $(filter %.o,$^)
 
 $(B)/tests/vectors: $(call objs,tests/runner/vectors.c) $(B)/librunner.a
 $(B)/tests/replay: $(call objs,tests/runner/replay.c) $(B)/librunner.a
 $(B)/tests/bench: $(call objs,$(BENCH_SRC))
 $(B)/tests/vectors $(B)/tests/replay $(B)/tests/bench: $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(LINK) $(filter %.o %/librunner.a,$^) $(ARCHIVE) $(LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $(filter %.o %/librunner.a,$^) $(ARCHIVE) $(LIBS) -o $@
 
 # A unit test sees the ground floor and its own folder, edge sees them all.
 UNIT_HDR := $(wildcard tests/unit/*.h tests/unit/*/*.h)
 define UNIT_RULE
 $(B)/unit/$(1)/%: tests/unit/$(1)/%.c $(UNIT_HDR) $(2)
 	@mkdir -p $$(@D)
-	$$(CC) $$(AE_CFLAGS) -fPIE -Itests/unit -MMD -MP -MF $$@.d -MT $$@ $$< \
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $$(AE_CFLAGS) -fPIE -Itests/unit -MMD -MP -MF $$@.d -MT $$@ $$< \
 	    $(2) $$(LDFLAGS) $$(LDHARDEN) -pie $$(LIBS) -o $$@
 endef
 UNIT_OTHER := $(filter-out $(FOLDERS),$(notdir $(wildcard tests/unit/*)))
@@ -232,7 +245,8 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 
 $(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(CONFIG)
 	@mkdir -p $(@D)
-	clang -std=c11 $(AE_CPPFLAGS) -g -O1 -DAE_ARENA_EMULATE \
+	$(call say,CLANG,$@)
+	$(Q)clang -std=c11 $(AE_CPPFLAGS) -g -O1 -DAE_ARENA_EMULATE \
 	    -fsanitize=fuzzer,address,undefined $< $(LIB_SRC) $(LIBS) -o $@
 
 fuzz: $(FUZZ)
@@ -252,7 +266,8 @@ NGX_LD := -Wl,-z,relro -Wl,-z,now -fPIC
 $(B)/nginx/Makefile: ngx_module/config $(filter %.h,$(NGX_SRC)) $(CONFIG) \
     | $(ARCHIVE)
 	@mkdir -p $(@D)
-	cd '$(NGINX_SRC)' && \
+	$(call say,CONF,$@)
+	$(Q)cd '$(NGINX_SRC)' && \
 	    env -u MAKEFLAGS -u MFLAGS AE_LIB_DIR='$(abspath $(B))' \
 	    AE_LIBS='$(LIBS)' bash -c 'if [ -f ./conf_flags ]; then \
 	    . ./conf_flags; else NGX_CONF_FLAGS=(--with-compat); fi; \
@@ -263,7 +278,8 @@ $(B)/nginx/Makefile: ngx_module/config $(filter %.h,$(NGX_SRC)) $(CONFIG) \
 	    || { tail -n 20 '$(NGX_OUT)/configure.log'; exit 1; }
 
 $(NGX_SO): $(NGX_SRC) $(ARCHIVE) $(B)/nginx/Makefile
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CFLAGS make --silent \
+	$(call say,NGINX,$@)
+	$(Q)env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CFLAGS make --silent \
 	    -f '$(NGX_OUT)/Makefile' -C '$(NGINX_SRC)' modules
 
 $(HTTPD_SO): $(HTTPD_SRC) $(wildcard httpd_module/*.h) $(ARCHIVE)
