@@ -16,7 +16,7 @@ struct memo { uint32_t id, from, to; bool yes; };
 
 struct run {
     const char *s;
-    size_t      steps;
+    size_t      steps, max_steps;
     int         err;      /* AE_E_PATTERN (G8) or AE_E_BUDGET: it is over */
     bool        memo_on;
     struct memo memo[MEMO_SLOTS];
@@ -47,7 +47,7 @@ static bool find(struct run *r, const struct gm *m, struct span t,
 static void spend(struct run *r, size_t bytes)
 {
     r->steps += 1 + bytes / 32;
-    if (r->steps > GLOB_STEPS && r->err == 0)
+    if (r->steps > r->max_steps && r->err == 0)
         r->err = AE_E_BUDGET;
 }
 
@@ -636,6 +636,7 @@ int glob_tree_match(const struct gm *m, ae_str text)
         return AE_E_BUDGET;
     r.s = text.n > 0 ? text.p : "";
     r.steps = 0;
+    r.max_steps = text.n > GLOB_SHORT ? GLOB_STEPS : GLOB_SHORT_STEPS;
     r.err = 0;
     r.memo_on = false;
     yes = match(&r, m, (struct span){ 0, text.n });
