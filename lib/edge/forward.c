@@ -15,7 +15,7 @@ static bool enforcing(const ae_txn *t)
     return t->loc->mode == AE_MODE_ENFORCE;
 }
 
-/* ---- the strip list ------------------------------------------------------------ */
+/* ---- the strip list ----------------------------------------------------- */
 
 static bool iprefix(ae_str s, const char *pre)
 {
@@ -116,7 +116,7 @@ bool ae_txn_strip_response(const ae_txn *t, ae_str name)
         || iprefix(name, "x-accel-");
 }
 
-/* ---- writes (T13) ----------------------------------------------------------------- */
+/* ---- writes (T13) ------------------------------------------------------- */
 
 static bool is_write(const ae_txn *t)
 {
@@ -200,7 +200,7 @@ void ae_write_tags(ae_txn *t)
     }
 }
 
-/* ---- the step ------------------------------------------------------------------------ */
+/* ---- the step ----------------------------------------------------------- */
 
 static void set_list(ae_txn *t)
 {

@@ -4,8 +4,6 @@
  */
 #include "edge/edge.h"
 
-#include <stdio.h>
-
 #define PARAMS_MAX 64
 
 /* ---- may this request touch the cache at all? --------------------------- */
@@ -158,21 +156,34 @@ static bool still_allowed(ae_txn *t, const struct ae_entry *en)
     return true;
 }
 
+/* Decimal digits at |p|; a hit is too short for printf. */
+static size_t digits(char *p, int64_t v)
+{
+    char tmp[24];
+    size_t n = 0, k;
+
+    do
+        tmp[n++] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    for (k = 0; k < n; k++)
+        p[k] = tmp[n - 1 - k];
+    return n;
+}
+
 static void hit_headers(ae_txn *t, const struct ae_entry *en)
 {
+    static const char head[] = "argo-edge; hit; ttl=";
     int64_t age = (t->wall_us - en->stored_us) / 1000000;
     int64_t ttl = (en->fresh_until_us - t->wall_us) / 1000000;
-    int n;
+    size_t n = sizeof head - 1;
 
-    n = snprintf(t->age, sizeof t->age, "%lld",
-                 (long long)(age > 0 ? age : 0));
-    ae_reply_header(t, AE_STR("Age"), ae_s(t->age, (size_t)n));
+    ae_reply_header(t, AE_STR("Age"),
+                    ae_s(t->age, digits(t->age, age > 0 ? age : 0)));
     if (t->loc->status_header <= 0)
         return;
-    n = snprintf(t->status_text, sizeof t->status_text,
-                 "argo-edge; hit; ttl=%lld", (long long)ttl);
-    ae_reply_header(t, AE_STR("Cache-Status"),
-                    ae_s(t->status_text, (size_t)n));
+    memcpy(t->status_text, head, n);
+    n += digits(t->status_text + n, ttl > 0 ? ttl : 0);
+    ae_reply_header(t, AE_STR("Cache-Status"), ae_s(t->status_text, n));
 }
 
 static bool look_up(ae_txn *t, struct ae_entry *en)
