@@ -109,8 +109,8 @@ void ae_plan_eval(const ae_principal *pr, const struct ae_plan *plan,
         }
     }
     while (g < gend || b < bend) {
-        uint32_t ask = g < gend && !(b < bend && b->ask < g->ask)
-                     ? g->ask : b->ask;
+        bool     bucketed = b < bend && !(g < gend && g->ask <= b->ask);
+        uint32_t ask = bucketed ? b->ask : g->ask;
         const struct ae_ask *k = &plan->tab->ask[ask];
         struct tally         t = { 0 };
         enum ae_verdict      v;

@@ -13,6 +13,7 @@ struct lint {
     ae_arena         a;             /* texts, dropped after each line */
     struct ae_reach  reach;
     bool             regex;
+    unsigned         nsimilar;      /* look-alikes searched: bounded */
     bool             told_deny;     /* a remark that holds for every deny */
     uint64_t        *granted;       /* bit per subject: some g-line's target */
     uint64_t        *by_default;    /* bit per subject: default role has it */

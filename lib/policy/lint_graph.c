@@ -5,7 +5,8 @@
  */
 #include "policy/lint.h"
 
-enum { NEIGHBOURS = 512 };  /* rows looked at for one remark */
+enum { NEIGHBOURS = 512,    /* rows looked at for one remark */
+       SIMILAR_MAX = 200 }; /* look-alikes searched in one policy */
 
 static bool bit(const uint64_t *set, uint32_t id)
 {
@@ -80,8 +81,10 @@ static bool has_rows(struct lint *t, uint32_t id)
 }
 
 /* A known name that differs only in case, separator or a plural "roles:". */
-static ae_str similar(const struct lint *t, ae_str s)
+static ae_str similar(struct lint *t, ae_str s)
 {
+    if (t->nsimilar++ >= SIMILAR_MAX)
+        return ae_s(NULL, 0);
     for (uint32_t i = 0; i < t->p->subj.n; i++) {
         ae_str n = t->p->subj.name[i];
         size_t a = 0, b = 0;
