@@ -147,15 +147,16 @@ enum ae_hdr {
     AE_H_ORIGIN, AE_H_SEC_FETCH_SITE, AE_H_IF_NONE_MATCH, AE_H_USER_AGENT,
     AE_H_ARGOCD_APP, AE_H_ARGOCD_PROJECT, AE_H_TRANSFER_ENCODING,
     AE_H_TOKEN, /* gRPC metadata "token"; REST never reads it */
-    AE_H_METADATA, /* any Grpc-Metadata-*: stripped, and the request is then
-                      not decided (REST reads identities from them) */
+    AE_H_METADATA, /* any Grpc-Metadata-* or Grpcgateway-*: the request is
+                      then not decided, as identities may hide there (REST
+                      reads the former and gRPC the latter) */
     AE_H__N
 };
 
 /* The lower-case field name of |h|, for shells that fill the record. */
 const char *ae_hdr_name(enum ae_hdr h);
 /* The enum of a field name (any case), or -1.  Every name that starts with
- * "grpc-metadata-" is AE_H_METADATA. */
+ * "grpc-metadata-" or "grpcgateway-" is AE_H_METADATA. */
 int ae_hdr_lookup(ae_str name);
 
 /* One request, filled by the shell with borrowed bytes (no copies).  A header

@@ -42,9 +42,6 @@ static bool forges(const ae_txn *t, ae_str n)
         return true;
     if (iprefix(n, "grpc-"))
         return t->tgt.kind != AE_TGT_GRPC;
-    if (ae_ieq(n, AE_STR("grpcgateway-cookie"))
-        || ae_ieq(n, AE_STR("grpcgateway-authorization")))
-        return t->tgt.kind == AE_TGT_GRPC && !t->skip_decide;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (ae_ieq(n, ae_cs(names[i])))
             return true;

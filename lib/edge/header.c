@@ -30,10 +30,12 @@ const char *ae_hdr_name(enum ae_hdr h)
 
 int ae_hdr_lookup(ae_str name)
 {
-    ae_str pre = ae_cs(names[AE_H_METADATA]);
+    static const ae_str pre[] = { { "grpc-metadata-", 14 },
+                                  { "grpcgateway-", 12 } };
 
-    if (ae_ieq(ae_sub(name, 0, pre.n), pre))
-        return AE_H_METADATA;
+    for (size_t i = 0; i < sizeof pre / sizeof pre[0]; i++)
+        if (ae_ieq(ae_sub(name, 0, pre[i].n), pre[i]))
+            return AE_H_METADATA;
     for (int i = 0; i < AE_H_METADATA; i++)
         if (ae_ieq(name, ae_cs(names[i])))
             return i;

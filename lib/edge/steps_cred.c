@@ -120,11 +120,14 @@ enum ae_step_ret ae_step_credential(ae_txn *t)
     if (!rest_auth(t) && !grpc)
         return AE_STEP_MORE;
     /* REST reads identities from Grpc-Metadata-* before any other: stripped
-     * (C01), and what the client meant is not ours to guess. */
+     * (C01), and what the client meant is not ours to guess.  gRPC does the
+     * like with Grpcgateway-*. */
     if (t->req->hdr[AE_H_METADATA].p) {
         t->skip_decide = true;
-        t->reason = "grpc-metadata stripped";
+        t->reason = "metadata may hide an identity";
     }
+    if (grpc && t->skip_decide)
+        return AE_STEP_MORE;
     if (pick(t) == AE_PICK_REFUSE) {
         if (t->cred.status == 401 && not_our_say(t)) {
             t->bad_token = true; /* checked upstream, or counts as none */
