@@ -49,7 +49,10 @@ ngx_http_argo_edge_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_argo_edge_module);
 
-    if (lcf->loc.mode != AE_MODE_ENFORCE && lcf->loc.mode != AE_MODE_SHADOW) {
+    if (r->post_action
+        || (lcf->loc.mode != AE_MODE_ENFORCE
+            && lcf->loc.mode != AE_MODE_SHADOW))
+    {
         return NGX_DECLINED;
     }
 

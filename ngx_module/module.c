@@ -569,10 +569,9 @@ ngx_http_argo_edge_log(void *ctx, enum ae_log_level level, const char *msg)
         break;
 
     default: /* AE_LOG_DEBUG */
-        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                       "argo_edge: %s", msg);
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0, "%s", msg);
         return;
     }
 
-    ngx_log_error(l, ngx_cycle->log, 0, "argo_edge: %s", msg);
+    ngx_log_error(l, ngx_cycle->log, 0, "%s", msg);
 }
