@@ -29,7 +29,7 @@ static void owners(void)
         abort();
     b.c.path = ae_cs(link);
     refused(&b, "symbolic link");
-    strcat(link, "/");
+    snprintf(link, sizeof(link), "%s-link/", b.path);
     b.c.path = ae_cs(link);
     refused(&b, "symbolic link with a slash");
     link[strlen(link) - 1] = '\0';
