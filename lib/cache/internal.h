@@ -47,4 +47,9 @@ bool     ae_cache_fresh(int64_t stored_us, int64_t fresh_until_us,
  * 8 MiB. */
 uint64_t ae_cache_share(uint64_t size);
 
+/* ---- sum.c --------------------------------------------------------------- */
+
+/* XXH3 with a seed; equals ae_hash64(). */
+uint64_t ae_cache_sum(ae_str s, uint64_t seed);
+
 #endif

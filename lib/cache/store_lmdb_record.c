@@ -6,7 +6,7 @@
 
 uint64_t lm_body_sum(ae_str full, int64_t fresh_until_us, ae_str body)
 {
-    return ae_hash64(body, ae_hash64(full, (uint64_t)fresh_until_us));
+    return ae_cache_sum(body, ae_hash64(full, (uint64_t)fresh_until_us));
 }
 
 static size_t tags_size(const struct lm_rec *r)
@@ -43,7 +43,7 @@ void lm_rec_pack(struct lm_rec *r, char *out)
     if (!r->f.body_id && r->body.n)
         memcpy(p, r->body.p, r->body.n);
     memcpy(out, &r->f, sizeof(r->f));
-    r->f.sum = ae_hash64(ae_s(out + 8, lm_rec_size(r) - 8), 0);
+    r->f.sum = ae_cache_sum(ae_s(out + 8, lm_rec_size(r) - 8), 0);
     memcpy(out, &r->f.sum, 8);
 }
 
@@ -55,7 +55,7 @@ int lm_rec_parse(ae_str v, struct lm_rec *r)
     if (v.n < sizeof(r->f))
         return AE_E_CORRUPT;
     memcpy(&r->f, v.p, sizeof(r->f));
-    if (r->f.sum != ae_hash64(ae_s(v.p + 8, v.n - 8), 0)
+    if (r->f.sum != ae_cache_sum(ae_s(v.p + 8, v.n - 8), 0)
         || r->f.ntags > AE_CACHE_TAGS_MAX)
         return AE_E_CORRUPT;
     v = ae_s(v.p + sizeof(r->f), v.n - sizeof(r->f));
