@@ -23,7 +23,7 @@ $(CONFIG): configure
 	    env CC='$(CC)' ./configure $(CONFIGURE_ARGS); \
 	else \
 	    env -u CC -u CFLAGS ./configure \
-	        $(if $(filter test demo,$(MAKECMDGOALS)),--install-deps); \
+	        $(if $(filter test demo demo-up,$(MAKECMDGOALS)),--install-deps); \
 	fi
 
 ifeq ($(ASAN),1)
@@ -94,7 +94,7 @@ MODULES := $(if $(NGINX_SRC),$(if $(NGX_SRC),$(NGX_SO))) \
 
 # ---- goals ---------------------------------------------------------------------
 
-.PHONY: all lib help units programs asan demo test check bench fuzz lint \
+.PHONY: all lib help units programs asan demo demo-up test check bench fuzz lint \
     install deb clean $(FOLDERS)
 .DELETE_ON_ERROR:
 
@@ -105,6 +105,7 @@ lib: $(ARCHIVE) $(SHARED) $(B)/libargoedge.so $(B)/argoedge.pc
 help:
 	@echo 'make            library, command, modules (in build/)'
 	@echo 'make demo       a small Argo CD look-alike with the edge in front'
+	@echo 'make demo-up    the same, left running'
 	@echo 'make test       everything that can be tested; the first run on a'
 	@echo '                new machine installs what is missing'
 	@echo 'make check      the fast part of it'
@@ -118,7 +119,11 @@ programs: $(PROGRAMS) $(TEST_PROGRAMS)
 units: $(UNITS)
 
 demo: all
-	BUILD=$(abspath $(B)) sh demo/demo.sh $(DEMO)
+	BUILD=$(abspath $(B)) sh demo/demo.sh walk
+
+# leaves it running, for trying things out
+demo-up: all
+	BUILD=$(abspath $(B)) sh demo/demo.sh up
 
 # everything that tests/t runs under the sanitizers
 asan:
