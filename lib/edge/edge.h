@@ -131,8 +131,12 @@ void ae_lease_grant(ae_engine *e, const unsigned char digest[32], int64_t at);
 void ae_lease_drop(ae_engine *e, const unsigned char digest[32]);
 bool ae_lease_live(ae_engine *e, const unsigned char digest[32], int64_t now,
                    int64_t lease_us);
-/* Move generations now and keep |tags| from being stored for a while. */
-void ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us);
+/* Move generations now and keep |tags| from being stored for a while.
+ * Returns until when (monotonic), for ae_quar_release(). */
+int64_t ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us);
+/* The write of |until| came to nothing: let go what no other write holds. */
+void ae_quar_release(ae_engine *e, const ae_str *tags, size_t n,
+                     int64_t until);
 bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n);
 void ae_quar_tick(ae_engine *e, int64_t now);
 void ae_quar_free(ae_engine *e);
@@ -193,6 +197,7 @@ struct ae_txn {
     uint64_t             gen[AE_CACHE_TAGS_MAX];
     ae_str              *wtags; size_t nwtags; /* moved by this request */
     bool                 wtags_made;
+    int64_t              quar_until;
 
     /* answer */
     uint8_t              step, nsteps;

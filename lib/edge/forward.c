@@ -212,19 +212,27 @@ static void set_list(ae_txn *t)
         ae_forward_set(t, AE_STR("Accept-Encoding"), AE_STR("identity"));
 }
 
+/* Of a gRPC method that we do not know anything may be expected. */
+static bool is_stream(const ae_txn *t)
+{
+    if (!t->tgt.op)
+        return t->tgt.kind == AE_TGT_GRPC;
+    return t->tgt.op->shape == AE_SHAPE_STREAM || may_upgrade(t);
+}
+
 enum ae_step_ret ae_step_forward(ae_txn *t)
 {
     memset(&t->act, 0, sizeof t->act);
     t->act.kind = AE_FORWARD;
     t->act.forward.flags = AE_FWD_FEED;
-    if (t->tgt.op && t->tgt.op->shape == AE_SHAPE_STREAM)
+    if (is_stream(t))
         t->act.forward.flags |= AE_FWD_STREAM;
     ae_write_tags(t);
     /* What we know nothing of moves nothing until it has succeeded: else
      * anybody could empty the cache with requests that come to nothing. */
     if (t->tgt.kind != AE_TGT_UNKNOWN_API)
-        ae_quar_write(t->e, t->wtags, t->nwtags,
-                      t->loc->quarantine_ms * 1000);
+        t->quar_until = ae_quar_write(t->e, t->wtags, t->nwtags,
+                                      t->loc->quarantine_ms * 1000);
     if (!enforcing(t))
         return AE_STEP_ACT;
     if (may_upgrade(t))

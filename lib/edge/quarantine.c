@@ -25,7 +25,7 @@ static void hold(ae_engine *e, ae_str tag, int64_t until, bool late)
     char *copy;
 
     if (q) {
-        q->until_us = until;
+        q->until_us = until > q->until_us ? until : q->until_us;
         q->late |= late;
         return;
     }
@@ -55,29 +55,48 @@ static int bump(ae_engine *e, const ae_str *tags, size_t n)
     return rc;
 }
 
-void ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us)
+int64_t ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us)
 {
-    int64_t now = ae_edge_mono(e);
+    int64_t until = ae_edge_mono(e) + (us > 0 ? us : 0);
     bool late;
 
     if (!e->store || n == 0)
-        return;
+        return 0;
     late = bump(e, tags, n) != AE_OK && bump(e, tags, n) != AE_OK;
     if (us <= 0 && !late)
-        return;
+        return 0;
     pthread_mutex_lock(&e->lock);
     for (size_t i = 0; i < n; i++)
-        hold(e, tags[i], now + (us > 0 ? us : 0), late);
+        hold(e, tags[i], until, late);
+    pthread_mutex_unlock(&e->lock);
+    return until;
+}
+
+/* Else whoever may ask for nothing could keep the cache empty by asking. */
+void ae_quar_release(ae_engine *e, const ae_str *tags, size_t n, int64_t until)
+{
+    pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < n; i++) {
+        struct ae_quar *q = find(e, tags[i]);
+
+        if (!q || q->late || q->until_us != until)
+            continue;
+        free((char *)(uintptr_t)q->tag.p);
+        *q = e->quar[--e->nquar];
+    }
     pthread_mutex_unlock(&e->lock);
 }
 
 bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n)
 {
-    int64_t now = ae_edge_mono(e);
-    bool held;
+    bool held = false;
+    int64_t now = 0;
 
     pthread_mutex_lock(&e->lock);
-    held = e->quar_all_us > now;
+    if (e->nquar || e->quar_all_us) {
+        now = ae_edge_mono(e);
+        held = e->quar_all_us > now;
+    }
     for (size_t i = 0; i < n && !held && e->nquar; i++) {
         struct ae_quar *q = find(e, tags[i]);
         held = q && (q->until_us > now || q->late);

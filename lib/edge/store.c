@@ -20,8 +20,12 @@ static bool did_nothing(int status)
 
 static void settle_write(ae_txn *t, int status)
 {
-    if (!t->nwtags || did_nothing(status))
+    if (!t->nwtags)
         return;
+    if (did_nothing(status)) {
+        ae_quar_release(t->e, t->wtags, t->nwtags, t->quar_until);
+        return;
+    }
     if (t->tgt.kind == AE_TGT_UNKNOWN_API && (status < 200 || status >= 300))
         return;
     ae_quar_write(t->e, t->wtags, t->nwtags, t->loc->quarantine_ms * 1000);

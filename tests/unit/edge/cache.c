@@ -238,6 +238,10 @@ static void test_writes(struct fx *f)
     fx_get(f, "alice", APP);
     fx_get(f, "alice", LIST);
     tap_ok(fx_get(f, "alice", LIST).kind == AE_CACHED, "a list before");
+    del(f, 403);
+    fx_get(f, "alice", LIST);
+    tap_ok(fx_get(f, "alice", LIST).kind == AE_CACHED,
+           "a write that came to nothing keeps nobody waiting");
     r = del(f, 200);
     tap_ok(r.kind == AE_FORWARD, "admin deletes");
     r = fx_get(f, "alice", LIST);
