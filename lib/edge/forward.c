@@ -225,9 +225,13 @@ static void set_list(ae_txn *t)
 {
     const struct ae_req *r = t->req;
 
+    /* The API reads the client's address, for its log, and no more; scheme
+     * and host matter where redirects are made. */
     ae_forward_set(t, AE_STR("X-Forwarded-For"), r->peer);
-    ae_forward_set(t, AE_STR("X-Forwarded-Proto"), r->scheme);
-    ae_forward_set(t, AE_STR("X-Forwarded-Host"), r->authority);
+    if (!t->api) {
+        ae_forward_set(t, AE_STR("X-Forwarded-Proto"), r->scheme);
+        ae_forward_set(t, AE_STR("X-Forwarded-Host"), r->authority);
+    }
     if (t->cred.strip_cookie)
         ae_forward_set(t, AE_STR("Cookie"), t->cred.cookie_rest);
     if (t->store_wanted)
