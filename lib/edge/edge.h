@@ -198,6 +198,8 @@ struct ae_txn {
     ae_str              *wtags; size_t nwtags; /* moved by this request */
     bool                 wtags_made;
     int64_t              quar_until;
+    bool                 fetch_done; /* the one look-up has ended */
+    ae_str               fetched;    /* project that it showed */
 
     /* answer */
     uint8_t              step, nsteps;
@@ -234,7 +236,10 @@ enum ae_step_ret ae_step_verify(ae_txn *t);
 enum ae_step_ret ae_step_body(ae_txn *t);
 enum ae_step_ret ae_step_decide(ae_txn *t);
 enum ae_step_ret ae_step_cache(ae_txn *t);
+enum ae_step_ret ae_step_fetch(ae_txn *t);
 enum ae_step_ret ae_step_forward(ae_txn *t);
+/* Note a step in the trace; |name| is static, NULL and repeats are not. */
+void ae_trace(ae_txn *t, const char *name);
 
 /* Evaluate |c| in Argo CD's order; fills verdict, certain, at, why. */
 void ae_decide_checks(ae_txn *t, const struct ae_checks *c,
@@ -271,6 +276,10 @@ struct ae_object { ae_str project, ns, name; bool known; };
 ae_str ae_json_at(ae_arena *a, ae_str json, const char *path);
 /* The object of this request as |body| shows it. */
 void ae_learn_object(ae_txn *t, ae_str body, struct ae_object *out);
+/* The object as the request, a look-up or a hint tells it. */
+void ae_learn_request(ae_txn *t, struct ae_object *out);
+/* The application of this request, as its manifest |body| shows it. */
+void ae_learn_application(ae_txn *t, ae_str body, struct ae_object *out);
 void ae_learn_hint(ae_txn *t, const struct ae_object *o);
 
 /* ---- steps_body.c ------------------------------------------------------- */
