@@ -122,7 +122,7 @@ scenarios({ settings => { grpc => 'decide' } },
         want => '', also => sub {
             my ($w, $r, $saw) = @_;
             is @$saw, 0, 'not forwarded';
-            like $r->{status}, qr/^(?:403|415|200)$/, "$r->{status}";
+            like $r->{status}, qr/^(?:403|415|200)$/, "refused: $r->{status}";
         } } } qw(nobody)));
 scenarios({ settings => { grpc => 'off' } },
     (map { { id => 'P16', say => "grpc off, $_", as => $_, @grpc,

@@ -222,11 +222,18 @@ sub entries {
     return $rc ? -1 : decode_json($out)->{entries};
 }
 
+# By tags: a purge of everything puts a new file in force, which the server
+# follows only at its next tick.
 sub purge {
     my ($w) = @_;
-    my ($rc, $out) = edge_cli('cache', 'purge', '--cache',
-        $w->server->dir . '/cache');
-    BAIL_OUT("cannot purge: $out") if $rc;
+    return if !$w->entries;
+    for my $tag (qw(applications app:? clusters repositories projects settings
+        accounts))
+    {
+        my ($rc, $out) = edge_cli('cache', 'purge', $tag, '--cache',
+            $w->server->dir . '/cache');
+        BAIL_OUT("cannot purge: $out") if $rc;
+    }
     return;
 }
 
