@@ -76,11 +76,10 @@ scenarios({},
         log => qr/ decision=(?:deny|unknown|allow) /,
         also => sub { is $_[2][0]{body}, '{"name":"b1","NAME":"a1"}',
             'the body as it came' } } } qw(bob admin)),
-    { id => 'Q08', say => 'in a body that is read', as => 'ci',
-      line => 'POST /api/v1/applications', want => '400 OWN',
+    { id => 'Q08', say => 'in a body that is read', as => 'bob',
+      line => 'PUT /api/v1/account/password', want => '400 OWN',
       header => [ 'Content-Type' => 'application/json' ],
-      body => '{"metadata":{"name":"b1"},"spec":{"project":"teamb"},'
-          . '"SPEC":{"project":"teama"}}' },
+      body => '{"name":"bob","NAME":"admin","newPassword":"x"}' },
 );
 
 done_testing;
