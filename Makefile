@@ -128,7 +128,8 @@ demo-up: all
 # everything that tests/t runs under the sanitizers
 asan:
 	+$(MAKE) --no-print-directory ASAN=1 B=build-asan units \
-	    build-asan/tests/vectors
+	    build-asan/tests/vectors build-asan/tests/replay \
+	    $(patsubst $(B)/%,build-asan/%,$(filter $(NGX_SO),$(MODULES)))
 
 PROVE ?= prove
 test: all programs units asan
@@ -267,13 +268,20 @@ NGX_OUT := $(abspath $(B))/nginx
 NGX_CC := -g -O2 -fPIC -fstack-protector-strong -Wformat \
     -Werror=format-security -Wdate-time -D_FORTIFY_SOURCE=2
 NGX_LD := -Wl,-z,relro -Wl,-z,now -fPIC
+ifeq ($(ASAN),1)
+# the pools of nginx are its own: only what is ours is instrumented
+NGX_CC := -g -O1 -fPIC -fsanitize=address,undefined \
+    -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+    -DAE_ARENA_EMULATE
+NGX_LD := -fPIC -fsanitize=address,undefined
+endif
 
 $(B)/nginx/Makefile: ngx_module/config $(filter %.h,$(NGX_SRC)) $(CONFIG) \
     | $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(call say,CONF,$@)
 	$(Q)cd '$(NGINX_SRC)' && \
-	    env -u MAKEFLAGS -u MFLAGS AE_LIB_DIR='$(abspath $(B))' \
+	    env -u MAKEFLAGS -u MFLAGS ASAN_OPTIONS=detect_leaks=0 AE_LIB_DIR='$(abspath $(B))' \
 	    AE_LIBS='$(LIBS)' bash -c 'if [ -f ./conf_flags ]; then \
 	    . ./conf_flags; else NGX_CONF_FLAGS=(--with-compat); fi; \
 	    ./configure "$${NGX_CONF_FLAGS[@]}" --builddir="$(NGX_OUT)" \

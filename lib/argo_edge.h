@@ -212,7 +212,8 @@ struct ae_act {
     struct {
         unsigned               flags;  /* AE_FWD_* */
         const struct ae_field *set;    /* request headers to set (replace);
-                                          an empty value removes the field */
+                                          an empty value removes the field;
+                                          names are literals (for ever) */
         size_t                 nset;
     } forward;                         /* FORWARD */
     struct { size_t max; } body;       /* NEED_BODY */
@@ -272,7 +273,7 @@ struct ae_resp {
 };
 
 struct ae_resp_edit {
-    const struct ae_field *set;  /* response headers to set */
+    const struct ae_field *set;  /* response headers to set; names for ever */
     size_t                 nset;
     bool                   feed; /* body wanted: ae_txn_resp_part() */
 };

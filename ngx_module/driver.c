@@ -11,6 +11,10 @@
 /* a transaction takes a handful of steps; this ends a runaway */
 #define NGX_HTTP_ARGO_EDGE_MAX_STEPS  64
 
+/* what a transaction takes as a rule; too large for the pool of a request */
+#define NGX_HTTP_ARGO_EDGE_BLOCK      8192
+#define NGX_HTTP_ARGO_EDGE_MAX_BLOCKS 256
+
 
 static ngx_http_argo_edge_ctx_t *ngx_http_argo_edge_begin(
     ngx_http_request_t *r, ngx_http_argo_edge_loc_conf_t *lcf);
@@ -26,6 +30,12 @@ static ngx_int_t ngx_http_argo_edge_wait(ngx_http_request_t *r,
     ngx_msec_t delay);
 static void ngx_http_argo_edge_delay(ngx_http_request_t *r);
 static void ngx_http_argo_edge_end(void *data);
+static void *ngx_http_argo_edge_alloc(void *data, size_t n);
+
+
+/* blocks of transactions that have ended, each pointing to the next */
+static void        *ngx_http_argo_edge_blocks;
+static ngx_uint_t   ngx_http_argo_edge_nblocks;
 
 
 ngx_int_t
@@ -132,8 +142,9 @@ ngx_http_argo_edge_begin(ngx_http_request_t *r,
         return NULL;
     }
 
-    mem.alloc = ngx_http_argo_edge_pool_alloc;
-    mem.ctx = r->pool;
+    mem.alloc = ngx_http_argo_edge_alloc;
+    mem.ctx = ctx;
+    cln->handler = ngx_http_argo_edge_end;
 
     ctx->txn = ae_txn_begin(engine, &lcf->loc, &ctx->req, mem);
     if (ctx->txn == NULL) {
@@ -141,8 +152,6 @@ ngx_http_argo_edge_begin(ngx_http_request_t *r,
     }
 
     ctx->mcf->live++;
-
-    cln->handler = ngx_http_argo_edge_end;
 
     ngx_http_set_ctx(r, ctx, ngx_http_argo_edge_module);
 
@@ -155,19 +164,66 @@ ngx_http_argo_edge_end(void *data)
 {
     ngx_http_argo_edge_ctx_t  *ctx = data;
 
-    if (ctx->txn == NULL) {
+    if (ctx->txn) {
+
+        if (ctx->feeding) {
+            ctx->feeding = 0;
+            ae_txn_resp_end(ctx->txn, false);
+        }
+
+        ae_txn_end(ctx->txn);
+
+        ctx->txn = NULL;
+        ctx->mcf->live--;
+    }
+
+    if (ctx->block == NULL) {
         return;
     }
 
-    if (ctx->feeding) {
-        ctx->feeding = 0;
-        ae_txn_resp_end(ctx->txn, false);
+    if (ngx_http_argo_edge_nblocks < NGX_HTTP_ARGO_EDGE_MAX_BLOCKS) {
+        *(void **) ctx->block = ngx_http_argo_edge_blocks;
+        ngx_http_argo_edge_blocks = ctx->block;
+        ngx_http_argo_edge_nblocks++;
+
+    } else {
+        ngx_free(ctx->block);
     }
 
-    ae_txn_end(ctx->txn);
+    ctx->block = NULL;
+}
 
-    ctx->txn = NULL;
-    ctx->mcf->live--;
+
+/*
+ * The first block of a transaction is one that another has left: from the
+ * pool it would be a malloc() and a free() of their own for each request.
+ */
+
+static void *
+ngx_http_argo_edge_alloc(void *data, size_t n)
+{
+    ngx_http_argo_edge_ctx_t  *ctx = data;
+
+#if !defined(AE_ARENA_EMULATE)
+
+    if (ctx->block == NULL && n <= NGX_HTTP_ARGO_EDGE_BLOCK) {
+        ctx->block = ngx_http_argo_edge_blocks;
+
+        if (ctx->block) {
+            ngx_http_argo_edge_blocks = *(void **) ctx->block;
+            ngx_http_argo_edge_nblocks--;
+
+        } else {
+            ctx->block = ngx_alloc(NGX_HTTP_ARGO_EDGE_BLOCK,
+                                   ctx->request->connection->log);
+        }
+
+        return ctx->block;
+    }
+
+#endif
+
+    return ngx_http_argo_edge_pool_alloc(ctx->request->pool, n);
 }
 
 

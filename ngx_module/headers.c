@@ -7,7 +7,16 @@
 #include "ngx_http_argo_edge.h"
 
 
+#define NGX_HTTP_ARGO_EDGE_KNOWN  16
+
+
+static ngx_int_t ngx_http_argo_edge_hash(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
 static ae_str ngx_http_argo_edge_target(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_argo_edge_must_remove(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx);
+static ngx_int_t ngx_http_argo_edge_add_request(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, ngx_list_t *list);
 static ngx_int_t ngx_http_argo_edge_is_set(ngx_http_argo_edge_ctx_t *ctx,
     ngx_table_elt_t *h);
 static void ngx_http_argo_edge_moved(ngx_http_request_t *r,
@@ -140,6 +149,10 @@ ngx_http_argo_edge_target(ngx_http_request_t *r)
         p++;
     }
 
+    if (p == r->unparsed_uri.data) {
+        return ngx_http_argo_edge_span(&r->unparsed_uri);
+    }
+
     for (q = p; q < last && *q != ' '; q++) { /* void */ }
 
     s.p = (char *) p;
@@ -162,18 +175,54 @@ ngx_http_argo_edge_push(ngx_http_request_t *r, ngx_list_t *list, ae_str name,
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
-    h->lowcase_key = ngx_pnalloc(r->pool, name.n);
-    if (h->lowcase_key == NULL) {
-        return NULL;
-    }
-
     h->key.data = (u_char *) name.p;
     h->key.len = name.n;
     h->value.data = (u_char *) value.p;
     h->value.len = value.n;
-    h->hash = ngx_hash_strlow(h->lowcase_key, h->key.data, h->key.len);
 
-    return h;
+    return ngx_http_argo_edge_hash(r, h) == NGX_OK ? h : NULL;
+}
+
+
+/*
+ * The names that the core sets are a few constants: each is hashed once, and
+ * known again by its address.
+ */
+
+static ngx_int_t
+ngx_http_argo_edge_hash(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    ngx_uint_t                    i;
+    static ngx_table_elt_t        known[NGX_HTTP_ARGO_EDGE_KNOWN];
+    static u_char                 low[NGX_HTTP_ARGO_EDGE_KNOWN][32];
+
+    for (i = 0; i < NGX_HTTP_ARGO_EDGE_KNOWN && known[i].key.data; i++) {
+
+        if (known[i].key.data == h->key.data
+            && known[i].key.len == h->key.len)
+        {
+            h->lowcase_key = known[i].lowcase_key;
+            h->hash = known[i].hash;
+            return NGX_OK;
+        }
+    }
+
+    if (i == NGX_HTTP_ARGO_EDGE_KNOWN || h->key.len > sizeof(low[0])) {
+        h->lowcase_key = ngx_pnalloc(r->pool, h->key.len);
+        if (h->lowcase_key == NULL) {
+            return NGX_ERROR;
+        }
+
+        h->hash = ngx_hash_strlow(h->lowcase_key, h->key.data, h->key.len);
+        return NGX_OK;
+    }
+
+    h->lowcase_key = low[i];
+    h->hash = ngx_hash_strlow(low[i], h->key.data, h->key.len);
+
+    known[i] = *h;
+
+    return NGX_OK;
 }
 
 
@@ -187,12 +236,14 @@ ngx_int_t
 ngx_http_argo_edge_edit_request(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx)
 {
-    size_t                  k;
-    ngx_list_t              list;
-    ngx_uint_t              i;
-    ngx_list_part_t        *part;
-    ngx_table_elt_t        *h, *new;
-    const struct ae_field  *set;
+    ngx_list_t        list;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *new;
+
+    if (!ngx_http_argo_edge_must_remove(r, ctx)) {
+        return ngx_http_argo_edge_add_request(r, ctx, &r->headers_in.headers);
+    }
 
     if (ngx_list_init(&list, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
         return NGX_ERROR;
@@ -220,6 +271,56 @@ ngx_http_argo_edge_edit_request(ngx_http_request_t *r,
         }
     }
 
+    if (ngx_http_argo_edge_add_request(r, ctx, &list) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->headers_in.headers = list;
+
+    if (list.last == &list.part) {
+        r->headers_in.headers.last = &r->headers_in.headers.part;
+    }
+
+    return NGX_OK;
+}
+
+
+/* most requests carry nothing to strip or to replace: then we only add */
+
+static ngx_uint_t
+ngx_http_argo_edge_must_remove(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (ae_txn_strip_request(ctx->txn,
+                                     ngx_http_argo_edge_span(&h[i].key))
+                || ngx_http_argo_edge_is_set(ctx, &h[i]) == NGX_OK)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_argo_edge_add_request(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, ngx_list_t *list)
+{
+    size_t                  k;
+    ngx_table_elt_t        *h;
+    const struct ae_field  *set;
+
     set = ctx->act.forward.set;
 
     for (k = 0; ctx->act.kind == AE_FORWARD && k < ctx->act.forward.nset; k++)
@@ -228,23 +329,16 @@ ngx_http_argo_edge_edit_request(ngx_http_request_t *r,
             continue;
         }
 
-        new = ngx_http_argo_edge_push(r, &list, set[k].name, set[k].value);
-        if (new == NULL) {
+        h = ngx_http_argo_edge_push(r, list, set[k].name, set[k].value);
+        if (h == NULL) {
             return NGX_ERROR;
         }
 
-        if (new->key.len == sizeof("Authorization") - 1
-            && ngx_strncmp(new->lowcase_key, "authorization", new->key.len)
-               == 0)
+        if (h->key.len == sizeof("Authorization") - 1
+            && ngx_strncmp(h->lowcase_key, "authorization", h->key.len) == 0)
         {
-            r->headers_in.authorization = new;
+            r->headers_in.authorization = h;
         }
-    }
-
-    r->headers_in.headers = list;
-
-    if (list.last == &list.part) {
-        r->headers_in.headers.last = &r->headers_in.headers.part;
     }
 
     return NGX_OK;

@@ -66,6 +66,7 @@ typedef struct {
     ngx_http_argo_edge_main_conf_t *mcf;
     ngx_http_argo_edge_loc_conf_t  *lcf;
     ae_txn                         *txn;
+    void                           *block;     /* of the transaction */
     struct ae_req                   req;
     struct ae_act                   act;
     ngx_http_handler_pt             content;   /* the location's own */

@@ -102,6 +102,26 @@ ae_str ae_dup(ae_arena *a, ae_str s)
     return ae_s(p, s.n);
 }
 
+ae_str ae_concat(ae_arena *a, const ae_str *parts, size_t n)
+{
+    size_t len = 0;
+    char  *p;
+
+    for (size_t i = 0; i < n; i++)
+        len += parts[i].n;
+    p = ae_alloc(a, len + 1);
+    if (!p)
+        return ae_s(NULL, 0);
+    len = 0;
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].n) {
+            memcpy(p + len, parts[i].p, parts[i].n);
+            len += parts[i].n;
+        }
+    p[len] = '\0';
+    return ae_s(p, len);
+}
+
 ae_str ae_fmt(ae_arena *a, const char *fmt, ...)
 {
     va_list ap;

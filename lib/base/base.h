@@ -42,11 +42,20 @@ static inline bool ae_ends(ae_str s, ae_str suf)
         && (suf.n == 0 || memcmp(s.p + s.n - suf.n, suf.p, suf.n) == 0);
 }
 
+/* |n| bytes from |from|, clamped to what there is. */
+static inline ae_str ae_sub(ae_str s, size_t from, size_t n)
+{
+    if (from > s.n)
+        from = s.n;
+    if (n > s.n - from)
+        n = s.n - from;
+    return ae_s(s.p ? s.p + from : NULL, n);
+}
+
 bool   ae_ieq(ae_str a, ae_str b);          /* ASCII case folded */
 int    ae_cmp(ae_str a, ae_str b);          /* byte order, then length */
 size_t ae_find(ae_str s, char c);           /* index, or s.n */
 size_t ae_find_str(ae_str s, ae_str what);  /* index, or SIZE_MAX */
-ae_str ae_sub(ae_str s, size_t from, size_t n); /* clamped */
 ae_str ae_trim(ae_str s);                   /* ASCII blanks at both ends */
 /* Split at the first |c|: *head gets what is before, returns what is after
  * (absent span when there is no |c|; *head is then the whole). */
@@ -80,6 +89,8 @@ void *ae_zalloc(ae_arena *a, size_t n);
 void *ae_nalloc(ae_arena *a, size_t count, size_t size); /* zeroed, checked */
 ae_str ae_dup(ae_arena *a, ae_str s);             /* {NULL,0} on failure;
                                                      adds a NUL past the end */
+/* The parts one after another; absent without memory; a NUL past the end. */
+ae_str ae_concat(ae_arena *a, const ae_str *parts, size_t n);
 ae_str ae_fmt(ae_arena *a, const char *fmt, ...)  /* %.*s for spans */
     __attribute__((format(printf, 2, 3)));
 
@@ -141,6 +152,10 @@ void     ae_sha256(ae_str s, unsigned char out[32]);
 /* Keyed hash over length-prefixed fields (HMAC-SHA-256). */
 void     ae_hmac256(ae_str key, const ae_str *fields, size_t n,
                     unsigned char out[32]);
+/* Keyed hash of one text: SHA-256 over the framed key and |s|.  For look-up
+ * tables whose hashes nobody sees (so that lengthening is no concern): half
+ * of what an HMAC costs.  Not a MAC. */
+void     ae_keyed256(ae_str key, ae_str s, unsigned char out[32]);
 bool     ae_ct_eq(const void *a, const void *b, size_t n); /* CRYPTO_memcmp */
 void     ae_hex(const void *in, size_t n, char *out); /* 2n chars, no NUL */
 

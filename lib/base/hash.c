@@ -63,6 +63,22 @@ void ae_hmac256(ae_str key, const ae_str *fields, size_t n,
     OPENSSL_cleanse(pad, sizeof(pad));
 }
 
+void ae_keyed256(ae_str key, ae_str s, unsigned char out[32])
+{
+    unsigned char len[8];
+    SHA256_CTX    c;
+
+    for (int b = 0; b < 8; b++)
+        len[b] = (unsigned char)((uint64_t)key.n >> (8 * b));
+    SHA256_Init(&c);
+    SHA256_Update(&c, len, sizeof(len));
+    if (key.n)
+        SHA256_Update(&c, key.p, key.n);
+    if (s.n)
+        SHA256_Update(&c, s.p, s.n);
+    SHA256_Final(out, &c);
+}
+
 bool ae_ct_eq(const void *a, const void *b, size_t n)
 {
     return CRYPTO_memcmp(a, b, n) == 0;

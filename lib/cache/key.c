@@ -44,6 +44,6 @@ int ae_cache_key_make(ae_arena *a, ae_str secret, const ae_str *fields,
         p = put_field(p, fields[i]);
     *p = '\0';
     out->full = ae_s(buf, total);
-    ae_hmac256(secret, &out->full, 1, out->hash);
+    ae_keyed256(secret, out->full, out->hash);
     return AE_OK;
 }

@@ -192,6 +192,16 @@ static int fill(struct lm_store *s, const struct ae_cache_key *k,
         ? AE_E_TOOBIG : AE_OK;
 }
 
+/* Another process has put a new file in force (a purge, a doubt): without
+ * waiting, move over to it rather than store nothing until the next tick. */
+static bool catch_up(struct lm_store *s)
+{
+    struct ae_err err = { .code = 0 };
+
+    return s->skip == 0 && s->backoff == 0 && !s->c.read_only
+        && lm_ensure(s, false, 0, &err) == AE_OK;
+}
+
 static int lmdb_put(ae_store *st, const struct ae_cache_key *k,
                     const struct ae_entry *e, const ae_str *tags,
                     size_t ntags, const uint64_t *gen, ae_str scope)
@@ -201,6 +211,8 @@ static int lmdb_put(ae_store *st, const struct ae_cache_key *k,
     int              rc = fill(s, k, e, tags, ntags, gen, scope, &r);
 
     if (rc == AE_OK)
+        rc = lm_put(s, k, &r);
+    if (rc == AE_E_AGAIN && catch_up(s))
         rc = lm_put(s, k, &r);
     pthread_mutex_lock(&s->lock);
     if (rc == AE_OK)

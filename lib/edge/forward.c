@@ -86,9 +86,29 @@ static bool may_upgrade(const ae_txn *t)
         && t->cred.source != AE_CRED_NONE;
 }
 
+/* Most requests carry nothing that the rules below name: told by its first
+ * letter (and length), before any name is compared. */
+static bool may_matter(ae_str n)
+{
+    switch (n.n ? n.p[0] | 0x20 : 0) {
+    case 'a':
+        return n.n == 13 || (n.n > 6 && (n.p[1] | 0x20) == 'r');
+    case 'c':
+        return n.n == 6 || n.n == 12;
+    case 'u':
+        return n.n == 7;
+    case 'f': case 'g': case 'i': case 'r': case 'x':
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool ae_txn_strip_request(const ae_txn *t, ae_str name)
 {
     if (!enforcing(t))
+        return false;
+    if (!may_matter(name) && t->req->hdr[AE_H_CONNECTION].n == 0)
         return false;
     if (ae_ieq(name, AE_STR("upgrade")))
         return !may_upgrade(t);
@@ -105,7 +125,9 @@ bool ae_txn_strip_request(const ae_txn *t, ae_str name)
 
 bool ae_txn_strip_response(const ae_txn *t, ae_str name)
 {
-    if (!enforcing(t))
+    if (!enforcing(t) || name.n < 8)
+        return false;
+    if ((name.p[0] | 0x20) != 'g' && (name.p[0] | 0x20) != 'x')
         return false;
     /* K05: the gateway copies a renewed token into this header; R29: an
      * extension backend must not steer our host server. */
@@ -203,9 +225,13 @@ static void set_list(ae_txn *t)
 {
     const struct ae_req *r = t->req;
 
+    /* The API reads the client's address, for its log, and no more; scheme
+     * and host matter where redirects are made. */
     ae_forward_set(t, AE_STR("X-Forwarded-For"), r->peer);
-    ae_forward_set(t, AE_STR("X-Forwarded-Proto"), r->scheme);
-    ae_forward_set(t, AE_STR("X-Forwarded-Host"), r->authority);
+    if (!t->api) {
+        ae_forward_set(t, AE_STR("X-Forwarded-Proto"), r->scheme);
+        ae_forward_set(t, AE_STR("X-Forwarded-Host"), r->authority);
+    }
     if (t->cred.strip_cookie)
         ae_forward_set(t, AE_STR("Cookie"), t->cred.cookie_rest);
     if (t->store_wanted)

@@ -28,16 +28,26 @@ const char *ae_hdr_name(enum ae_hdr h)
     return (unsigned)h < AE_H__N ? names[h] : NULL;
 }
 
-int ae_hdr_lookup(ae_str name)
+static bool metadata(ae_str name)
 {
     static const ae_str pre[] = { { "grpc-metadata-", 14 },
                                   { "grpcgateway-", 12 } };
 
     for (size_t i = 0; i < sizeof pre / sizeof pre[0]; i++)
         if (ae_ieq(ae_sub(name, 0, pre[i].n), pre[i]))
-            return AE_H_METADATA;
+            return true;
+    return false;
+}
+
+/* Asked for every header of every request: the first letter settles most. */
+int ae_hdr_lookup(ae_str name)
+{
+    char c = name.n ? (char)(name.p[0] | 0x20) : '\0';
+
+    if (c == 'g')
+        return metadata(name) ? AE_H_METADATA : -1;
     for (int i = 0; i < AE_H_METADATA; i++)
-        if (ae_ieq(name, ae_cs(names[i])))
+        if (names[i][0] == c && ae_ieq(name, ae_cs(names[i])))
             return i;
     return -1;
 }

@@ -20,6 +20,21 @@ static bool is_self(const ae_txn *t, const struct ae_check *c)
         && (c->object.n == 0 || ae_eq(t->id->user, c->object));
 }
 
+static bool as_named(ae_txn *t, const struct ae_check *c,
+                     struct ae_decision *d)
+{
+    ae_str project = ae_target_get(t->about, "project");
+    ae_str part[3] = { project, AE_STR("/"), c->suffix };
+    ae_str object;
+
+    if (!project.n)
+        return false;
+    object = ae_concat(&t->a, part, 3);
+    if (object.p)
+        ae_decide(t->rights->principal, c->resource, c->action, object, d);
+    return object.p != NULL;
+}
+
 static enum ae_verdict ask(ae_txn *t, const struct ae_check *c,
                            struct ae_decision *d)
 {
@@ -39,6 +54,11 @@ static enum ae_verdict ask(ae_txn *t, const struct ae_check *c,
         }
         break;
     case AE_OBJ_STORED:
+        /* The project that the request names is the stored one, or Argo CD
+         * says 404: good for a verdict that refuses nothing. */
+        if (c->deny == AE_DENY_FORWARD && as_named(t, c, d))
+            break;
+        /* fall through */
     case AE_OBJ_STORED_OPT:
         ae_decide_any_project(pr, c->resource, c->action, c->suffix,
                               c->obj == AE_OBJ_STORED_OPT, d);

@@ -78,18 +78,18 @@ static void edit_set(ae_txn *t, ae_str name, ae_str value)
         t->resp_set[t->nresp_set++] = (struct ae_field){ name, value };
 }
 
-/* T12, unless the upstream itself asked for something stricter. */
+/* T12, unless the upstream itself asked for something stricter: on what may
+ * be stored, so that hit and miss look alike.  All else is Argo CD's own. */
 static void edit_headers(ae_txn *t, const struct ae_resp *r)
 {
-    if (t->loc->mode != AE_MODE_ENFORCE || !t->api
-        || t->tgt.kind == AE_TGT_GRPC || t->tgt.method != AE_M_GET)
+    if (t->loc->mode != AE_MODE_ENFORCE || !t->cache_class)
         return;
     if (r->cache_control.n == 0)
         edit_set(t, AE_STR("Cache-Control"), AE_STR("private, no-cache"));
     if (r->vary.n == 0 || ae_ieq(r->vary, AE_STR("accept-encoding")))
         edit_set(t, AE_STR("Vary"),
                  AE_STR("Accept-Encoding, Authorization, Cookie"));
-    if (t->cache_class && t->loc->status_header > 0)
+    if (t->loc->status_header > 0)
         edit_set(t, AE_STR("Cache-Status"), t->store_wanted
                  ? AE_STR("argo-edge; fwd=uri-miss")
                  : AE_STR("argo-edge; fwd=bypass"));

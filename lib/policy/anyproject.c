@@ -97,9 +97,10 @@ static enum ae_verdict family_verdict(const struct ae_plan *plan,
     enum ae_verdict v = AE_DENY;
     ae_heap         heap = { 0 };
     ae_arena        a;
-    struct tally   *t;
+    struct tally    few[32], *t;
 
-    ae_arena_init(&a, ae_heap_mem(&heap), NULL, 0);
+    /* on the request path: the heap only for a caller of many groups */
+    ae_arena_init(&a, ae_heap_mem(&heap), few, sizeof(few));
     t = ae_nalloc(&a, (size_t)plan->tab->nask + 1, sizeof(*t));
     if (!t)
         return AE_UNKNOWN;
@@ -165,22 +166,22 @@ static void ask_project(struct any *q, uint32_t set, uint32_t i)
 {
     ae_str        name = q->pr->p->pset[i].name;
     struct family f = q->f;
-    ae_heap       heap = { 0 };
-    ae_arena      a;
+    char          head[256];    /* Kubernetes names have at most 253 bytes */
 
-    ae_arena_init(&a, ae_heap_mem(&heap), NULL, 0);
     if (q->ra->scope == AE_SCOPE_WHOLE) {
         /* exactly the name, which any family check takes as its head and
          * tail: superset of the one object, hence sound */
         f.head = f.tail = name;
     } else {
-        f.head = ae_fmt(&a, "%.*s/", (int)name.n, name.p);
+        if (name.n >= sizeof(head)) {
+            join(q, AE_UNKNOWN);
+            return;
+        }
+        memcpy(head, name.p, name.n);
+        head[name.n] = '/';
+        f.head = ae_s(head, name.n + 1);
     }
-    if (f.head.p)
-        ask_set(q, set, &f);
-    else
-        join(q, AE_UNKNOWN);
-    ae_heap_free(&heap);
+    ask_set(q, set, &f);
 }
 
 static void ask_everywhere(struct any *q)
@@ -235,6 +236,21 @@ static void unknown(const ae_principal *pr, struct ae_decision *out)
     out->subject = pr->subject.id;
 }
 
+/* "default/<suffix>"; its tail is what every object ends with. */
+static ae_str in_default(ae_arena *a, ae_str suffix)
+{
+    static const char head[] = "default/";
+    size_t            n = sizeof(head) - 1;
+    char             *p = ae_alloc(a, n + suffix.n);
+
+    if (!p)
+        return ae_s(NULL, 0);
+    memcpy(p, head, n);
+    if (suffix.n)
+        memcpy(p + n, suffix.p, suffix.n);
+    return ae_s(p, n + suffix.n);
+}
+
 void ae_decide_any_project(ae_principal *pr, ae_str resource, ae_str action,
                            ae_str suffix, bool with_bare,
                            struct ae_decision *out)
@@ -243,6 +259,8 @@ void ae_decide_any_project(ae_principal *pr, ae_str resource, ae_str action,
     struct ae_decision rule = { 0 }, bare;
     ae_heap            heap = { 0 };
     ae_arena           a;
+    char               first[320];
+    ae_str             one;
 
     if (with_bare) {
         ae_decide(pr, resource, action, suffix, &bare);
@@ -253,9 +271,10 @@ void ae_decide_any_project(ae_principal *pr, ae_str resource, ae_str action,
         join(&q, bare.verdict);
     }
     ae_principal_trim(pr);
-    ae_arena_init(&a, ae_heap_mem(&heap), NULL, 0);
+    ae_arena_init(&a, ae_heap_mem(&heap), first, sizeof(first));
     q.ra = ae_principal_ra(pr, resource, action);
-    q.f.tail = ae_fmt(&a, "/%.*s", (int)suffix.n, suffix.n ? suffix.p : "");
+    one = in_default(&a, suffix);
+    q.f.tail = ae_sub(one, sizeof("default") - 1, one.n);
     if (!q.ra || !q.f.tail.p) {
         unknown(pr, out);
         ae_heap_free(&heap);
@@ -268,12 +287,10 @@ void ae_decide_any_project(ae_principal *pr, ae_str resource, ae_str action,
     if (out->verdict != AE_UNKNOWN) {
         /* the same for all: any name will do to point at the rule */
         struct ae_plan *plan = ae_principal_plan(pr, q.ra, AE_SET_BASE);
-        ae_str          one = ae_fmt(&a, "default%.*s", (int)q.f.tail.n,
-                                     q.f.tail.p);
 
-        if (plan && one.p)
+        if (plan)
             ae_plan_eval(pr, plan, one, false, &rule);
-        if (rule.verdict == out->verdict && one.p)
+        if (rule.verdict == out->verdict)
             *out = rule;
     }
     ae_heap_free(&heap);

@@ -53,8 +53,9 @@ bool ae_glob_literal(const ae_glob *g, ae_str *lit);
 /* ---- regex.c (M2, security.md section 9) -------------------------------- */
 
 typedef struct ae_regex ae_regex;
-/* 0, AE_E_SYNTAX (RE2 refuses it), AE_E_NOMEM, AE_E_TOOBIG (valid, but beyond
- * our bounds or PCRE2's: the answer is unknown).  Compiled with JIT if there. */
+/* 0, AE_E_SYNTAX (RE2 refuses it), AE_E_NOMEM, AE_E_TOOBIG (valid, but
+ * beyond our bounds or PCRE2's: the answer is unknown).  Compiled with JIT
+ * if there. */
 int  ae_regex_compile(ae_str pattern, ae_regex **out); /* heap; free below */
 /* 1, 0, AE_E_BUDGET.  Unanchored, case-sensitive. */
 int  ae_regex_match(const ae_regex *r, ae_str text);

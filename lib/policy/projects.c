@@ -228,14 +228,14 @@ static const char *group_fault(ae_str whole, ae_str name)
 
     if (name.n == 0)
         return "is empty";
+    for (i = 0; i < name.n; i++)
+        if (strchr("\"\n\r\t", name.p[i]) != NULL && name.p[i] != '\0')
+            return "contains invalid characters";
     /* Blanks inside the quotes are the group's own. */
     if (ae_trim_space(whole).p != whole.p)
         return "contains a leading space";
     if (ae_trim_space(whole).n != whole.n)
         return "contains a trailing space";
-    for (i = 0; i < name.n; i++)
-        if (strchr("\"\n\r\t", name.p[i]) != NULL && name.p[i] != '\0')
-            return "contains invalid characters";
     return NULL;
 }
 

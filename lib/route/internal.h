@@ -78,8 +78,6 @@ static inline int ae_hexval(unsigned char c)
  * |in| when there is nothing to decode.  AE_E_SYNTAX at a bad escape, whose
  * text (up to three bytes, as Go names it) goes to |bad| if given. */
 int  ae_unescape(ae_arena *a, ae_str in, bool plus, ae_str *out, ae_str *bad);
-/* The parts one after another; absent without memory. */
-ae_str ae_concat(ae_arena *a, const ae_str *parts, size_t n);
 /* UTF-8 as ae_utf8_valid, quick on ASCII. */
 bool ae_text_ok(ae_str s);
 /* Does Go keep the raw form of this path (net/url setPath: the encoding is

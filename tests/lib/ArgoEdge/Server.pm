@@ -17,6 +17,7 @@ package ArgoEdge::Server;
 use strict;
 use warnings;
 
+use ArgoEdge::Build qw(build);
 use File::Basename qw(dirname);
 use File::Spec;
 use File::Temp qw(tempdir);
@@ -30,7 +31,7 @@ my %KIND = (
     nginx => {
         module => sub {
             File::Spec->rel2abs($ENV{AE_NGX_MODULE}
-                || "$ROOT/build/nginx/ngx_http_argo_edge_module.so");
+                || build() . '/nginx/ngx_http_argo_edge_module.so');
         },
         conf => \&_conf_nginx,
         command => sub { ($ENV{AE_NGINX} || 'nginx', '-c', "$_[0]{dir}/conf",

@@ -11,6 +11,10 @@ static void strings(void)
 
     tap_ok(ae_ieq(AE_STR("Content-TYPE"), AE_STR("content-type")), "ieq");
     tap_ok(!ae_ieq(AE_STR("a"), AE_STR("ab")), "ieq: length counts");
+    tap_ok(!ae_ieq(AE_STR("x-accel@bufferi"), AE_STR("x-accel`bufferi")),
+           "ieq: '@' and '`' differ by the case bit, and are no letters");
+    tap_ok(ae_ieq(AE_STR("X-Http-Method-OVERRIDE"),
+                  AE_STR("x-http-method-override")), "ieq: over eight bytes");
     tap_ok(ae_cmp(AE_STR("a"), AE_STR("ab")) < 0, "cmp: prefix first");
     rest = ae_cut(AE_STR("k=v=w"), '=', &head);
     tap_ok(ae_eq_lit(head, "k") && ae_eq_lit(rest, "v=w"), "cut");

@@ -103,10 +103,13 @@ static void test_set(struct fx *f)
 {
     struct fx_res r = fx_get(f, "alice", "/api/v1/stream/applications");
 
+    tap_ok(!strcmp(r.set, "X-Forwarded-For: 192.0.2.7\n"),
+           "our own forwarding header");
+    r = fx_get(f, "alice", "/auth/logout");
     tap_ok(!strcmp(r.set, "X-Forwarded-For: 192.0.2.7\n"
                           "X-Forwarded-Proto: https\n"
                           "X-Forwarded-Host: edge.example.com\n"),
-           "our own forwarding headers");
+           "and what redirects are made of, outside the API");
     r = fx_run(f, (struct fx_req){ .method = "HEAD", .user = "alice",
         .target = "/api/v1/applications" });
     tap_ok(r.kind == AE_FORWARD, "P13: HEAD is passed on");

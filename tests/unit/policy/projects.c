@@ -54,6 +54,8 @@ static void validation(void)
     check(NULL, "\" a \"", NULL);
     check(NULL, "a\r\nb", "contains invalid characters");
     check(NULL, "\xe2\x80\xa8x", "contains a leading space");
+    check(NULL, " a\tb", "'a\tb' contains invalid characters");
+    check(NULL, "a\"b ", "'a\"b' contains invalid characters");
 }
 
 static void first_fault_wins(void)
