@@ -130,6 +130,9 @@ static int switch_inputs(struct server *s, const char *seed,
             return -1;
         there = strcmp(m.policy_id, core_policy_id()) == 0;
         msg_free(&m);
+        /* each child of prefork polls for itself, once a second */
+        if (there && strcmp(s->kind, "httpd-prefork") == 0)
+            usleep(1200 * 1000);
         if (there)
             return 0;
         usleep(100 * 1000);

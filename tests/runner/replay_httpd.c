@@ -66,6 +66,7 @@ int httpd_write(struct server *s, const char *module, const char *conf)
             "ErrorLog %s/error.log\nLogLevel info\n"
             "LogFormat \"%%r %%>s %%{argo_edge_decision}n\" edge\n"
             "CustomLog %s/access.log edge\n"
+            "StartServers 1\n%s"
             "Listen 127.0.0.1:%d\n"
             "LimitRequestFieldSize 32768\nLimitRequestLine 32768\n"
             "AllowEncodedSlashes NoDecode\nMergeSlashes Off\n"
@@ -76,12 +77,16 @@ int httpd_write(struct server *s, const char *module, const char *conf)
             "ProxyAddHeaders Off\nProxyPreserveHost On\n"
             "<Location \"/\">\nArgoEdge On\n</Location>\n"
             "ProxyPass \"/\" \"http://127.0.0.1:%d/\" nocanon\n",
-            s->dir, s->dir, s->dir, s->dir, s->port, s->inputs, s->upstream);
+            s->dir, s->dir, s->dir, s->dir,
+            prefork ? "" : "ServerLimit 1\nMaxRequestWorkers 25\n", s->port,
+            s->inputs, s->upstream);
     return fclose(f);
 }
 
+/* httpd signals its whole process group when it ends: not with us in it. */
 void httpd_exec(const char *conf)
 {
+    setpgid(0, 0);
     execlp("apache2", "apache2", "-f", conf, "-DFOREGROUND", (char *)NULL);
     execl("/usr/sbin/apache2", "apache2", "-f", conf, "-DFOREGROUND",
           (char *)NULL);
