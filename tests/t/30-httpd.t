@@ -81,7 +81,7 @@ for my $kind (qw(httpd httpd-prefork)) {
 
 # what one server stores the other serves
 SKIP: {
-    skip 'no nginx module', 3 if !ArgoEdge::Server->available('nginx');
+    skip 'no nginx module', 4 if !ArgoEdge::Server->available('nginx');
     my $h = ArgoEdge::Server->new(kind => 'httpd', inputs => $in->dir,
         upstream => $up->port, cache => 1)->start;
     my $dir = $h->dir;
@@ -99,7 +99,9 @@ SKIP: {
     my $r = $n->get($one, token => $alice);
     is($r->{body}, $app, 'nginx serves');
     is($up->hits, $hits, 'what httpd has stored');
-    $n->request(DELETE => $one, token => $alice);
+    my $del = $n->request(DELETE => $one, token => $alice,
+        header => ['Content-Type' => 'application/json']);
+    is($del->{status}, 200, "a write through nginx");
     $hits = $up->hits;
     $h->get($one, token => $alice);
     is($up->hits, $hits + 1, 'a write through nginx counts for httpd');
