@@ -6,7 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
-use ArgoEdge::Build qw(build);
+use ArgoEdge::Build qw(build run);
 use ArgoEdge::Inputs;
 use ArgoEdge::Server;
 use ArgoEdge::Upstream;
@@ -126,5 +126,13 @@ $in->put('appprojects/bad.json', '{');
 ($rc, $out) = $s->test_conf;
 isnt($rc, 0, 'bad inputs are refused');
 like($out, qr/AE003: \S+bad\.json:\d+.* in \S+:\d+/, 'with file and line');
+
+# what the real Argo CD answered
+for my $kind (qw(httpd httpd-prefork)) {
+    ($rc, $out) = run(build() . '/tests/replay', '--server', $kind,
+        'tests/vectors/api/exchanges.json');
+    is($rc, 0, "replay --server $kind: " . (split /\n/, $out)[-1])
+        or diag join "\n", grep { /^not ok/ } split /\n/, $out;
+}
 
 done_testing;
