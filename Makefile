@@ -138,8 +138,11 @@ test: all programs units asan
 check: lib programs units
 	$(PROVE) $(PROVEFLAGS) tests/t/unit.t tests/t/vectors.t tests/t/style.t
 
+# The whole bench writes docs/performance.md; BENCH="--quick decide" does not.
 bench: all programs
-	$(B)/tests/bench $(BENCH)
+	$(B)/tests/bench $(BENCH) | tee $(B)/bench.out
+	$(if $(BENCH),,tests/tools/performance <$(B)/bench.out \
+	    >docs/performance.md)
 
 lint: all
 	$(PROVE) $(PROVEFLAGS) tests/t/style.t tests/t/clang.t

@@ -10,6 +10,11 @@
 
 static ngx_int_t ngx_http_argo_edge_send(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
+static ngx_http_upstream_conf_t *ngx_http_argo_edge_copy_conf(
+    ngx_http_upstream_conf_t *from, ngx_pool_t *pool);
+static ngx_http_upstream_conf_t *ngx_http_argo_edge_shared_conf(
+    ngx_http_argo_edge_loc_conf_t *lcf, ngx_http_upstream_conf_t *from,
+    ngx_pool_t *pool);
 
 
 /*
@@ -134,6 +139,59 @@ ngx_http_argo_edge_send(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
 }
 
 
+/* R29: the upstream steers the API, not this server */
+
+static ngx_http_upstream_conf_t *
+ngx_http_argo_edge_copy_conf(ngx_http_upstream_conf_t *from, ngx_pool_t *pool)
+{
+    ngx_http_upstream_conf_t  *conf;
+
+    conf = ngx_palloc(pool, sizeof(ngx_http_upstream_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    *conf = *from;
+
+    conf->ignore_headers |= NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT
+                            |NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES
+                            |NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING
+                            |NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE
+                            |NGX_HTTP_UPSTREAM_IGN_XA_CHARSET;
+
+    return conf;
+}
+
+
+/* one copy serves all requests of a location */
+
+static ngx_http_upstream_conf_t *
+ngx_http_argo_edge_shared_conf(ngx_http_argo_edge_loc_conf_t *lcf,
+    ngx_http_upstream_conf_t *from, ngx_pool_t *pool)
+{
+    ngx_http_upstream_conf_t  *conf;
+
+    if (lcf->upstream == from) {
+        return lcf->shared;
+    }
+
+    if (lcf->upstream) {
+        conf = ngx_http_argo_edge_copy_conf(from, pool);
+        return conf ? conf : from;
+    }
+
+    conf = ngx_http_argo_edge_copy_conf(from, ngx_cycle->pool);
+    if (conf == NULL) {
+        return from;
+    }
+
+    lcf->upstream = from;
+    lcf->shared = conf;
+
+    return conf;
+}
+
+
 /*
  * The location's own handler, then what only now can be said: proxy_pass and
  * its kin set up r->upstream before the first byte goes out.  The shared
@@ -163,27 +221,19 @@ ngx_http_argo_edge_pass_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
+    if (r != r->main
+        || !(ctx->act.forward.flags & (AE_FWD_STREAM|AE_FWD_UPGRADE)))
+    {
+        u->conf = ngx_http_argo_edge_shared_conf(ctx->lcf, u->conf, r->pool);
+        return rc;
+    }
+
+    conf = ngx_http_argo_edge_copy_conf(u->conf, r->pool);
     if (conf == NULL) {
         return rc;
     }
 
-    *conf = *u->conf;
     u->conf = conf;
-
-    /* R29: the upstream steers the API, not this server */
-
-    conf->ignore_headers |= NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT
-                            |NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES
-                            |NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING
-                            |NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE
-                            |NGX_HTTP_UPSTREAM_IGN_XA_CHARSET;
-
-    if (r != r->main
-        || !(ctx->act.forward.flags & (AE_FWD_STREAM|AE_FWD_UPGRADE)))
-    {
-        return rc;
-    }
 
     u->buffering = 0;
     conf->buffering = 0;

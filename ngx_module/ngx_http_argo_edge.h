@@ -45,6 +45,8 @@ typedef struct {
 typedef struct {
     struct ae_loc                   loc;
     uint64_t                        seen;
+    ngx_http_upstream_conf_t       *upstream;  /* of the location's handler */
+    ngx_http_upstream_conf_t       *shared;    /* our copy of it */
 } ngx_http_argo_edge_loc_conf_t;
 
 

@@ -99,7 +99,10 @@ struct ae_engine {
     pthread_mutex_t  store_lock;
     ae_seen         *seen;
     ae_hints        *hints;
-    ae_store        *store;      /* NULL: proxy-only */
+    ae_store        *store;      /* NULL: proxy-only; see ae_edge_store() */
+    int64_t          store_retry_us; /* when to try to open it again */
+    uint64_t         store_bad;  /* hash of the last logged failure */
+    _Atomic uint64_t dice;       /* state of ae_edge_jitter() */
     struct ae_rights *anon;      /* of the anonymous identity at |snap|: here
                                     and not at the identity, which the snapshot
                                     owns (a cycle of references) */
@@ -117,6 +120,15 @@ static inline void ae_count(ae_engine *e, enum ae_counter c)
     atomic_fetch_add_explicit(&e->count[c], 1, memory_order_relaxed);
 }
 
+/* The store appears, at the latest, in a tick; it never goes. */
+static inline ae_store *ae_edge_store(const ae_engine *e)
+{
+    return __atomic_load_n(&e->store, __ATOMIC_ACQUIRE);
+}
+
+/* |us| less up to a tenth (R23): entries that were stored together do not
+ * end together. */
+int64_t ae_edge_jitter(ae_engine *e, int64_t us);
 void    ae_edge_log(ae_engine *e, enum ae_log_level lv, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 int64_t ae_edge_wall(const ae_engine *e);
@@ -140,6 +152,27 @@ void ae_quar_release(ae_engine *e, const ae_str *tags, size_t n,
 bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n);
 void ae_quar_tick(ae_engine *e, int64_t now);
 void ae_quar_free(ae_engine *e);
+
+/* ---- collect.c ---------------------------------------------------------- */
+
+/* The body of an answer: allocated once if its length is announced (-1: it is
+ * not), else in pieces.  Bad: over |max|, over |length|, or out of memory;
+ * from then on nothing more is kept. */
+struct ae_piece;
+struct ae_collect {
+    ae_arena        *a;      /* NULL: not open */
+    struct ae_piece *first, *last;
+    size_t           n, max;
+    int64_t          length;
+    bool             bad;
+};
+void   ae_collect_open(struct ae_collect *c, ae_arena *a, size_t max,
+                       int64_t length);
+bool   ae_collect_put(struct ae_collect *c, ae_str part); /* !bad */
+bool   ae_collect_whole(const struct ae_collect *c);
+/* In one piece, in the arena; absent if that has no room.  Only if it is not
+ * bad. */
+ae_str ae_collect_join(struct ae_collect *c);
 
 /* ---- txn.c -------------------------------------------------------------- */
 
@@ -195,9 +228,11 @@ struct ae_txn {
     struct ae_cache_key  key;
     ae_str              *tags; size_t ntags;
     uint64_t             gen[AE_CACHE_TAGS_MAX];
-    ae_str              *wtags; size_t nwtags; /* moved by this request */
+    const ae_str        *wtags; size_t nwtags; /* moved by this request */
     bool                 wtags_made;
     int64_t              quar_until;
+    bool                 fetch_done; /* the one look-up has ended */
+    ae_str               fetched;    /* project that it showed */
 
     /* answer */
     uint8_t              step, nsteps;
@@ -214,7 +249,7 @@ struct ae_txn {
     bool                 resp_seen, resp_ended;
     int                  resp_status;
     ae_str               resp_ctype;
-    ae_buf               resp;
+    struct ae_collect    resp;
     bool                 want_401, want_compare, want_store;
     int64_t              max_age_s;  /* of the upstream, -1 none */
     struct ae_field      resp_set[4]; size_t nresp_set;
@@ -234,7 +269,10 @@ enum ae_step_ret ae_step_verify(ae_txn *t);
 enum ae_step_ret ae_step_body(ae_txn *t);
 enum ae_step_ret ae_step_decide(ae_txn *t);
 enum ae_step_ret ae_step_cache(ae_txn *t);
+enum ae_step_ret ae_step_fetch(ae_txn *t);
 enum ae_step_ret ae_step_forward(ae_txn *t);
+/* Note a step in the trace; |name| is static, NULL and repeats are not. */
+void ae_trace(ae_txn *t, const char *name);
 
 /* Evaluate |c| in Argo CD's order; fills verdict, certain, at, why. */
 void ae_decide_checks(ae_txn *t, const struct ae_checks *c,
@@ -261,6 +299,9 @@ void ae_forward_set(ae_txn *t, ae_str name, ae_str value);
 /* Tags of a write by this request (may be none), computed once. */
 void ae_write_tags(ae_txn *t);
 
+/* The tags that between them every entry reads. */
+const ae_str *ae_tags_all(size_t *n);
+
 /* ---- learn.c ------------------------------------------------------------ */
 
 /* What a passing answer says of the object that it shows. */
@@ -271,6 +312,10 @@ struct ae_object { ae_str project, ns, name; bool known; };
 ae_str ae_json_at(ae_arena *a, ae_str json, const char *path);
 /* The object of this request as |body| shows it. */
 void ae_learn_object(ae_txn *t, ae_str body, struct ae_object *out);
+/* The object as the request, a look-up or a hint tells it. */
+void ae_learn_request(ae_txn *t, struct ae_object *out);
+/* The application of this request, as its manifest |body| shows it. */
+void ae_learn_application(ae_txn *t, ae_str body, struct ae_object *out);
 void ae_learn_hint(ae_txn *t, const struct ae_object *o);
 
 /* ---- steps_body.c ------------------------------------------------------- */

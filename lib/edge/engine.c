@@ -12,6 +12,8 @@
 
 #define AE_SEEN_SLOTS 8192
 #define AE_HINT_SLOTS 16384
+#define AE_STORE_RETRY_S 30
+#define AE_STORE_SETTLE_US INT64_C(5000000)
 #define AE_OBJECT_MAX ((size_t)256 << 20)
 
 void ae_edge_log(ae_engine *e, enum ae_log_level lv, const char *fmt, ...)
@@ -58,25 +60,69 @@ static uint64_t seed_new(const ae_engine *e)
     return s;
 }
 
+/* splitmix64: nobody gains from guessing it. */
+int64_t ae_edge_jitter(ae_engine *e, int64_t us)
+{
+    uint64_t z = atomic_fetch_add_explicit(
+        &e->dice, UINT64_C(0x9e3779b97f4a7c15), memory_order_relaxed);
+
+    if (us < 10)
+        return us;
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    return us - (int64_t)(z % ((uint64_t)us / 10 + 1));
+}
+
+/* Once for each distinct failure, not at each attempt. */
+static void store_failed(ae_engine *e, const struct ae_err *err)
+{
+    char text[1024];
+    uint64_t h;
+
+    ae_err_str(err, text, sizeof text);
+    h = ae_hash64(ae_cs(text), 1);
+    if (h == e->store_bad)
+        return;
+    e->store_bad = h;
+    ae_edge_log(e, AE_LOG_ERROR, "argo-edge: no cache, proxy only, trying"
+                " again every %d s: %s", AE_STORE_RETRY_S, text);
+}
+
+/* Writes that passed here meanwhile moved no generation, and other processes
+ * may have stored all the time (T13). */
+static void store_recovered(ae_engine *e)
+{
+    size_t n;
+    const ae_str *all = ae_tags_all(&n);
+
+    ae_quar_write(e, all, n, AE_STORE_SETTLE_US);
+    ae_edge_log(e, AE_LOG_NOTICE, "argo-edge: the cache is open now");
+}
+
 /* T14: the cache fails open.  Whatever is wrong with it, requests go on. */
 static void open_store(ae_engine *e)
 {
     struct ae_store_conf c = { .path = e->conf->cache_path };
     struct ae_err err = { 0 };
-    char text[1024];
+    ae_store *s = NULL;
+    bool again = e->store_retry_us != 0;
 
     if (!e->conf->cache_path.n)
         return;
+    e->store_retry_us = ae_edge_mono(e) + AE_STORE_RETRY_S * INT64_C(1000000);
     c.size = e->conf->cache_size;
     /* Twice the workers: old ones drain while new ones serve (F26). */
     c.max_readers = 2 * (e->conf->workers ? e->conf->workers : 1) * 4 + 16;
     c.max_object = AE_OBJECT_MAX;
     c.host = &e->host;
-    if (ae_store_lmdb_open(&c, &e->store, &err)) {
-        e->store = NULL;
-        ae_edge_log(e, AE_LOG_ERROR, "argo-edge: no cache, proxy only: %s",
-                    ae_err_str(&err, text, sizeof text));
+    if (ae_store_lmdb_open(&c, &s, &err)) {
+        store_failed(e, &err);
+        return;
     }
+    __atomic_store_n(&e->store, s, __ATOMIC_RELEASE);
+    if (again)
+        store_recovered(e);
 }
 
 int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
@@ -105,6 +151,7 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
         ae_engine_free(e);
         return ae_err_set(err, AE_E_NOMEM, "out of memory");
     }
+    atomic_init(&e->dice, seed_new(e));
     open_store(e);
     *out = e;
     return AE_OK;
@@ -157,6 +204,8 @@ void ae_engine_tick(ae_engine *e)
         return;
     ae_edge_poll(e);
     ae_quar_tick(e, ae_edge_mono(e));
+    if (!e->store && ae_edge_mono(e) >= e->store_retry_us)
+        open_store(e);
     if (e->store && e->store->ops->tick) {
         pthread_mutex_lock(&e->store_lock);
         e->store->ops->tick(e->store, ae_edge_wall(e));

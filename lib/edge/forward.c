@@ -151,20 +151,18 @@ static bool is_write(const ae_txn *t)
         && g->method != AE_M_OPTIONS;
 }
 
-/* An unsafe request on a route that we do not know may have changed anything
- * (R34). */
-static void all_families(ae_txn *t)
+const ae_str *ae_tags_all(size_t *n)
 {
-    static const char *const all[] = {
-        "applications", "app:?", "applicationsets", "projects", "clusters",
-        "repositories", "repocreds", "certificates", "gpgkeys", "accounts",
-        "settings", "notifications",
+#define T(z) { z, sizeof z - 1 }
+    static const ae_str all[] = {
+        T("applications"), T("app:?"), T("applicationsets"), T("projects"),
+        T("clusters"), T("repositories"), T("repocreds"), T("certificates"),
+        T("gpgkeys"), T("accounts"), T("settings"), T("notifications"),
     };
-    size_t n = sizeof all / sizeof all[0];
+#undef T
 
-    t->wtags = ae_nalloc(&t->a, n, sizeof *t->wtags);
-    for (size_t i = 0; t->wtags && i < n; i++)
-        t->wtags[t->nwtags++] = ae_cs(all[i]);
+    *n = sizeof all / sizeof all[0];
+    return all;
 }
 
 /* A GET that writes (refresh=) names no tags of its own: it changes what it
@@ -174,20 +172,20 @@ static int tags_of_read(ae_txn *t)
 {
     size_t n = 0, out = 0;
     bool app = false;
-    ae_str *r = NULL;
+    ae_str *r = NULL, *w;
 
     if (ae_route_tags(&t->snap->route, t->about, NULL, 'r', &t->a, &r, &n))
         return AE_E_NOMEM;
-    t->wtags = ae_nalloc(&t->a, n + 1, sizeof *t->wtags);
-    if (!t->wtags)
+    t->wtags = w = ae_nalloc(&t->a, n + 1, sizeof *w);
+    if (!w)
         return AE_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
         app |= ae_starts(r[i], AE_STR("app:"));
         if (!ae_eq_lit(r[i], "app:?"))
-            t->wtags[out++] = r[i];
+            w[out++] = r[i];
     }
     if (app)
-        t->wtags[out++] = AE_STR("applications");
+        w[out++] = AE_STR("applications");
     t->nwtags = out;
     return AE_OK;
 }
@@ -196,20 +194,23 @@ void ae_write_tags(ae_txn *t)
 {
     enum ae_method m = t->tgt.method;
     const struct ae_target *g = t->about;
+    ae_str *tags = NULL;
     int rc = AE_OK;
 
-    if (t->wtags_made || !t->e->store)
+    if (t->wtags_made || !ae_edge_store(t->e))
         return;
     t->wtags_made = true;
     if (t->tgt.kind == AE_TGT_UNKNOWN_API && m != AE_M_GET && m != AE_M_HEAD
         && m != AE_M_OPTIONS) {
-        all_families(t);
+        /* may have changed anything (R34) */
+        t->wtags = ae_tags_all(&t->nwtags);
         return;
     }
     if (!is_write(t))
         return;
-    rc = ae_route_tags(&t->snap->route, g, t->json, 'w', &t->a, &t->wtags,
+    rc = ae_route_tags(&t->snap->route, g, t->json, 'w', &t->a, &tags,
                        &t->nwtags);
+    t->wtags = tags;
     if (rc == AE_OK && t->nwtags == 0 && g->side_effect)
         rc = tags_of_read(t);
     if (rc != AE_OK) {

@@ -203,19 +203,27 @@ static void from_manifest(ae_txn *t, ae_str body, const char *project,
         o->ns = app_ns(t);
     o->known = o->project.p && o->name.n && ae_eq(o->name, want)
         && ae_eq(o->ns, app_ns(t));
-    if (o->known && !o->project.n && op_is(t, "ApplicationService_Get"))
+}
+
+void ae_learn_application(ae_txn *t, ae_str body, struct ae_object *o)
+{
+    from_manifest(t, body, "spec.project", o);
+    if (o->known && !o->project.n)
         o->project = AE_STR("default");
 }
 
 /* A part of an application says nothing of the project: the request does
  * (Argo CD answers 200 only if it is the real one), or an earlier answer. */
-static void from_request(ae_txn *t, struct ae_object *o)
+void ae_learn_request(ae_txn *t, struct ae_object *o)
 {
     ae_str p = ae_target_get(&t->tgt, "project");
     ae_str ns;
 
+    memset(o, 0, sizeof *o);
     o->name = first_path(t);
     o->ns = app_ns(t);
+    if (!p.n)
+        p = t->fetched;
     if (!p.n && service(t, AE_STR("ApplicationService_"))) {
         ns = hint_ns(t, o->ns);
         pthread_mutex_lock(&t->e->lock);
@@ -241,13 +249,13 @@ void ae_learn_object(ae_txn *t, ae_str body, struct ae_object *out)
 {
     memset(out, 0, sizeof *out);
     if (op_is(t, "ApplicationService_Get")) {
-        from_manifest(t, body, "spec.project", out);
+        ae_learn_application(t, body, out);
         if (!out->project.p) /* hidden by fields= */
-            from_request(t, out);
+            ae_learn_request(t, out);
     } else if (op_is(t, "ApplicationSetService_Get")) {
         from_manifest(t, body, "spec.template.spec.project", out);
     } else if (service(t, AE_STR("ApplicationService_"))) {
-        from_request(t, out);
+        ae_learn_request(t, out);
     } else if (service(t, AE_STR("ApplicationSetService_"))) {
         out->known = false; /* nothing shows the project of the set */
     } else if (service(t, AE_STR("ClusterService_"))) {

@@ -43,10 +43,11 @@ static void hold(ae_engine *e, ae_str tag, int64_t until, bool late)
 
 static int bump(ae_engine *e, const ae_str *tags, size_t n)
 {
+    ae_store *s = ae_edge_store(e);
     int rc;
 
     pthread_mutex_lock(&e->store_lock);
-    rc = e->store->ops->bump(e->store, tags, n);
+    rc = s->ops->bump(s, tags, n);
     pthread_mutex_unlock(&e->store_lock);
     if (rc == AE_OK)
         ae_count(e, AE_N_cache_bumped);
@@ -60,7 +61,7 @@ int64_t ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us)
     int64_t until = ae_edge_mono(e) + (us > 0 ? us : 0);
     bool late;
 
-    if (!e->store || n == 0)
+    if (!ae_edge_store(e) || n == 0)
         return 0;
     late = bump(e, tags, n) != AE_OK && bump(e, tags, n) != AE_OK;
     if (us <= 0 && !late)
@@ -128,7 +129,7 @@ void ae_quar_tick(ae_engine *e, int64_t now)
     ae_str due[AE_CACHE_TAGS_MAX];
     size_t n;
 
-    if (!e->store)
+    if (!ae_edge_store(e))
         return;
     n = take_due(e, now, due, AE_CACHE_TAGS_MAX);
     if (n && bump(e, due, n) != AE_OK) {

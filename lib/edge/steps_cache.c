@@ -46,7 +46,7 @@ static const char *bypass(const ae_txn *t)
 {
     const struct ae_target *g = &t->tgt;
 
-    if (!t->e->store)
+    if (!ae_edge_store(t->e))
         return "off";
     if (g->unknown_query || g->side_effect || g->no_store || g->doubtful)
         return "parameters";
@@ -128,7 +128,7 @@ static int make_key(ae_txn *t)
     f[n++] = scope_of(t);
     f[n++] = epoch_of(t);
     n += put_params(f + n, g);
-    secret = t->e->store->ops->secret(t->e->store);
+    secret = ae_edge_store(t->e)->ops->secret(ae_edge_store(t->e));
     return ae_cache_key_make(&t->a, secret, f, n, &t->key);
 }
 
@@ -188,7 +188,7 @@ static void hit_headers(ae_txn *t, const struct ae_entry *en)
 
 static bool look_up(ae_txn *t, struct ae_entry *en)
 {
-    ae_store *s = t->e->store;
+    ae_store *s = ae_edge_store(t->e);
     int rc;
 
     pthread_mutex_lock(&t->e->store_lock);
@@ -237,7 +237,7 @@ static bool serve(ae_txn *t)
  * that an answer overtaken by a write is dropped (T13). */
 static enum ae_step_ret miss(ae_txn *t, unsigned cc)
 {
-    ae_store *s = t->e->store;
+    ae_store *s = ae_edge_store(t->e);
     int rc;
 
     ae_count(t->e, AE_N_cache_miss);

@@ -242,17 +242,21 @@ static enum ae_step_ret no_token(ae_txn *t)
 
 static enum ae_step_ret refused(ae_txn *t, const struct ae_token_result *r)
 {
-    ae_str msg;
+    ae_buf msg; /* the reason may hold NUL: no printf */
 
     ae_count(t->e, AE_N_token_refused);
     t->bad_token = true;
     if (not_our_say(t))
         return AE_STEP_MORE;
-    msg = ae_fmt(&t->a, "invalid session: %.*s", (int)r->reason.n,
-                 r->reason.n ? r->reason.p : "");
+    ae_buf_init(&msg, &t->a, 0);
+    ae_buf_puts(&msg, "invalid session: ");
+    ae_buf_put(&msg, r->reason);
+    if (msg.bad)
+        t->a.failed = true;
     t->reason = r->stricter ? "token refused by a stricter rule"
                             : "token refused";
-    return ae_reply_error(t, r->too_big ? 431 : 401, 16, msg);
+    return ae_reply_error(t, r->too_big ? 431 : 401, 16,
+                          ae_buf_str(&msg));
 }
 
 static enum ae_step_ret verify(ae_txn *t)

@@ -20,6 +20,9 @@ static bool did_nothing(int status)
 
 static void settle_write(ae_txn *t, int status)
 {
+    /* The store may have been opened since the request went upstream. */
+    if (!t->wtags_made)
+        ae_write_tags(t);
     if (!t->nwtags)
         return;
     if (did_nothing(status)) {
@@ -122,22 +125,6 @@ static bool admitted(ae_txn *t, const struct ae_resp *r)
     return false;
 }
 
-/* Where the body goes; its size is often known, and then it is allocated
- * once. */
-static void open_body(ae_txn *t, const struct ae_resp *r)
-{
-    size_t max = t->want_store ? max_object(t) : AE_401_MAX;
-
-    ae_buf_init(&t->resp, &t->a, max);
-    if (r->content_length > 0 && (uint64_t)r->content_length <= max) {
-        size_t n = (size_t)r->content_length + 1;
-
-        t->resp.p = ae_alloc(&t->a, n);
-        t->resp.cap = t->resp.p ? n : 0;
-        t->resp.bad = !t->resp.p;
-    }
-}
-
 int ae_txn_response(ae_txn *t, const struct ae_resp *r,
                     struct ae_resp_edit *edit)
 {
@@ -160,7 +147,8 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     edit->set = t->resp_set;
     edit->nset = t->nresp_set;
     if (t->want_store || t->want_401 || t->want_compare) {
-        open_body(t, r);
+        ae_collect_open(&t->resp, &t->a, t->want_store ? max_object(t)
+                        : AE_401_MAX, r->content_length);
         edit->feed = !t->resp.bad;
     }
     return AE_OK;
@@ -172,10 +160,7 @@ int ae_txn_resp_part(ae_txn *t, ae_str part)
 {
     if (!t->resp_seen || t->resp_ended || !t->resp.a)
         return AE_E_STATE;
-    if (t->resp.bad)
-        return AE_E_TOOBIG;
-    ae_buf_put(&t->resp, part);
-    return t->resp.bad ? AE_E_TOOBIG : AE_OK;
+    return ae_collect_put(&t->resp, part) ? AE_OK : AE_E_TOOBIG;
 }
 
 /* T7: this 401 and no other says that the token is dead. */
@@ -211,8 +196,7 @@ static int64_t fresh_until(const ae_txn *t)
     /* Not longer than the upstream itself grants (RFC 9111 section 4.2). */
     if (t->max_age_s >= 0 && t->max_age_s * 1000000 < ttl)
         ttl = t->max_age_s * 1000000;
-    until = t->wall_us + ttl;
-
+    until = t->wall_us + ae_edge_jitter(t->e, ttl);
     if (t->id && t->id->has_exp && t->id->exp > 0
         && t->id->exp < until / 1000000)
         until = t->id->exp * 1000000;
@@ -231,7 +215,7 @@ static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
         .stored_us = t->wall_us,
         .fresh_until_us = fresh_until(t),
     };
-    ae_store *s = t->e->store;
+    ae_store *s = ae_edge_store(t->e);
     ae_str scope = AE_STR("login");
     int rc;
 
@@ -283,14 +267,21 @@ void ae_txn_resp_end(ae_txn *t, bool complete)
     t->resp_ended = true;
     if (!t->resp.a)
         return;
-    body = ae_buf_str(&t->resp);
-    if (t->resp.bad || !complete) {
+    if (t->want_store && ae_quar_holds(t->e, t->tags, t->ntags)) {
+        t->cache_var = "quarantine"; /* before anything is copied */
+        ae_count(t->e, AE_N_cache_not_stored);
+        return;
+    }
+    if (!complete || !ae_collect_whole(&t->resp)) {
         if (t->want_store) {
             t->cache_var = t->resp.bad ? "too big" : "incomplete";
             ae_count(t->e, AE_N_cache_not_stored);
         }
         return;
     }
+    body = ae_collect_join(&t->resp);
+    if (!body.p)
+        body = AE_STR(""); /* no memory: nothing is stored or compared */
     if (t->want_401)
         end_401(t, body);
     if (t->want_compare)

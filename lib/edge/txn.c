@@ -12,6 +12,7 @@ static const struct ae_step steps[] = {
     { "body", ae_step_body },
     { "decide", ae_step_decide },
     { "cache", ae_step_cache },
+    { NULL, ae_step_fetch }, /* in the trace only if it asks */
     { "forward", ae_step_forward },
 };
 
@@ -59,8 +60,10 @@ void ae_txn_end(ae_txn *t)
     t->snap = NULL;
 }
 
-static void trace(ae_txn *t, const char *name)
+void ae_trace(ae_txn *t, const char *name)
 {
+    if (!name)
+        return;
     if (t->ntrace && t->trace[t->ntrace - 1] == name)
         return; /* a step resumed after its body came */
     if (t->ntrace < AE_STEPS_MAX)
@@ -100,7 +103,7 @@ static void fail(ae_txn *t)
     t->done = true;
     t->store_wanted = false;
     ae_reply_fail(t, &t->act);
-    trace(t, "fail");
+    ae_trace(t, "fail");
     ae_count(t->e, AE_N_failed);
 }
 
@@ -110,12 +113,12 @@ static void finish(ae_txn *t)
     bool reply = t->act.kind == AE_REPLY;
 
     if (reply)
-        trace(t, "reply");
+        ae_trace(t, "reply");
     if (reply && t->loc->mode == AE_MODE_SHADOW)
         shadow(t);
     t->done = true;
     if (t->act.kind == AE_CACHED) {
-        trace(t, "cached");
+        ae_trace(t, "cached");
         ae_count(t->e, AE_N_cache_hit);
     } else if (t->act.kind == AE_REPLY) {
         count_reply(t);
@@ -133,7 +136,7 @@ void ae_txn_step(ae_txn *t, struct ae_act *out)
             fail(t);
             break;
         }
-        trace(t, steps[t->step].name);
+        ae_trace(t, steps[t->step].name);
         r = steps[t->step].fn(t);
         /* An exhausted arena may have cut a check short: nothing that was
          * concluded since counts (F8). */
@@ -145,7 +148,8 @@ void ae_txn_step(ae_txn *t, struct ae_act *out)
             t->step++;
             continue;
         }
-        if (t->act.kind == AE_NEED_BODY) {
+        if (t->act.kind == AE_NEED_BODY
+            || t->act.kind == AE_NEED_FETCH) {
             t->nsteps--; /* waiting is no progress, nor a loop of ours */
             break;
         }
@@ -173,14 +177,6 @@ int ae_txn_body(ae_txn *t, ae_str part, unsigned flags)
     if (flags & (AE_BODY_LAST | AE_BODY_TOO_BIG))
         t->body_done = true;
     return AE_OK;
-}
-
-/* No step of this version asks for a sub-request, so none can be answered. */
-int ae_txn_fetched(ae_txn *t, uint32_t id, int status, ae_str ctype,
-                   ae_str body, unsigned flags)
-{
-    (void)id, (void)status, (void)ctype, (void)body, (void)flags;
-    return t->act.kind == AE_NEED_FETCH ? AE_E_UNSUP : AE_E_STATE;
 }
 
 ae_str ae_txn_trace(ae_txn *t)

@@ -39,7 +39,9 @@ static ae_str decision(const ae_txn *t)
     if (t->act.kind == AE_REPLY || t->shadow_status) {
         int status = t->shadow_status ? t->shadow_status
                                       : t->act.reply.status;
-        return status == 200 ? AE_STR("answer") : AE_STR("deny");
+        /* gRPC says no with 200 and a grpc-status; it has no can-i here */
+        return status == 200 && t->tgt.kind != AE_TGT_GRPC
+            ? AE_STR("answer") : AE_STR("deny");
     }
     if (!t->decided)
         return AE_STR("forward");

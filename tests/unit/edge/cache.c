@@ -32,7 +32,7 @@ static void test_hit(struct fx *f)
     tap_ok(r.kind == AE_CACHED && r.status == 200 && f->hits == 1
            && !strcmp(r.body, FX_APP("a1", "teama")), "second: a hit");
     tap_ok(strstr(r.hdr, "Age: 2\n") && strstr(r.hdr, "nosniff")
-           && strstr(r.hdr, "Cache-Status: argo-edge; hit; ttl=3\n")
+           && strstr(r.hdr, "Cache-Status: argo-edge; hit; ttl=2\n")
            && strstr(r.hdr, "Cache-Control: private, no-cache\n"),
            "and its headers");
     tap_ok(!strcmp(r.trace, "shape,route,credential,verify,body,decide,"
@@ -312,6 +312,83 @@ static void test_parts(struct fx *f)
     fx_answer(f, 200, FX_APP("a1", "teama"));
 }
 
+/* RFC 9111 section 4.2: the upstream may shorten a life, never lengthen it;
+ * R23: lives end at different times, and never late. */
+static void test_lives(struct fx *f)
+{
+    int64_t least = INT64_MAX, most = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        int64_t us = ae_edge_jitter(f->e, 5000000);
+
+        least = us < least ? us : least;
+        most = us > most ? us : most;
+    }
+    tap_ok(least >= 4500000 && least < 4600000, "R23: not under 90 %%");
+    tap_ok(most <= 5000000 && most > 4900000, "R23: not over 100 %%");
+    tap_ok(ae_edge_jitter(f->e, 0) == 0, "R23: nothing of nothing");
+    fx_pass(f, 60000);
+    f->resp.cache_control = AE_STR("max-age=2");
+    fx_get(f, "alice", APP);
+    fx_pass(f, 1500);
+    tap_ok(fx_get(f, "alice", APP).kind == AE_CACHED, "max-age=2, at 1.5 s");
+    fx_pass(f, 600);
+    tap_ok(fx_get(f, "alice", APP).kind == AE_FORWARD, "max-age=2, at 2.1 s");
+    fx_pass(f, 60000);
+    f->resp.cache_control = AE_STR("max-age=60, s-maxage=\"1\"");
+    fx_get(f, "alice", APP);
+    fx_pass(f, 1100);
+    tap_ok(fx_get(f, "alice", APP).kind == AE_FORWARD, "s-maxage goes first");
+    fx_pass(f, 60000);
+    f->resp.cache_control = AE_STR("max-age=600");
+    fx_get(f, "alice", APP);
+    fx_pass(f, 5100);
+    tap_ok(fx_get(f, "alice", APP).kind == AE_FORWARD, "ours is the longest");
+    f->resp.cache_control = ae_s(NULL, 0);
+}
+
+/* D06: what is over the cap is let go, and takes no memory from then on. */
+static void cap(struct fx *f, const char *body, size_t cut, int64_t length,
+                const char *want, const char *say)
+{
+    struct fx_res r;
+
+    fx_pass(f, 60000);
+    fx_answer(f, 200, body);
+    f->resp.content_length = length;
+    f->cut = cut;
+    r = fx_get(f, "alice", LIST);
+    f->cut = 0;
+    tap_ok(r.kind == AE_FORWARD && !strcmp(r.cache, want), "%s: %s", say,
+           r.cache);
+}
+
+static void test_caps(struct fx *f)
+{
+    static char body[300001];
+    int64_t saved = f->loc.max_object, n = sizeof body - 1;
+
+    memset(body, ' ', sizeof body - 1);
+    memcpy(body, "{\"items\":[", 10);
+    memcpy(body + n - 2, "]}", 2);
+    f->loc.max_object = n;
+    cap(f, body, 777, -1, "stored", "D06: just the cap, no length");
+    tap_ok(f->used < 3 * (size_t)n, "each byte is held twice at most");
+    tap_ok(fx_get(f, "alice", LIST).kind == AE_CACHED, "and served");
+    cap(f, body, 0, n, "stored", "D06: just the cap, with a length");
+    tap_ok(f->used < (size_t)n + 20000, "each byte is held once");
+    cap(f, body, 777, n - 1, "too big", "more than was announced");
+    cap(f, body, 777, n + 1, "length", "announced over the cap");
+    f->loc.max_object = n + 1;
+    cap(f, body, 777, n + 1, "incomplete", "less than was announced");
+    f->loc.max_object = 100000;
+    cap(f, body, 777, -1, "too big", "D06: over the cap");
+    tap_ok(f->used < 200000, "flat from then on: %zu", f->used);
+    f->loc.max_object = saved;
+    fx_pass(f, 60000); /* the lease */
+    fx_answer(f, 200, FX_APP("a1", "teama"));
+}
+
 /* settings: by the logged-in bit; accounts: by the caller. */
 static void test_shared(struct fx *f)
 {
@@ -372,6 +449,8 @@ int main(void)
     test_writes(&f);
     test_overtaken(&f);
     test_parts(&f);
+    test_lives(&f);
+    test_caps(&f);
     test_shared(&f);
     test_keys(&f);
     fx_close(&f);

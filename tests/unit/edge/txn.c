@@ -1,6 +1,8 @@
 /* txn.c - the step machine: paths, refusals, stability, exhausted memory. */
 #include "fixture.h"
 
+#include <openssl/hmac.h>
+
 #define CANI "/api/v1/account/can-i/applications/get/teamb/b1"
 
 static void test_paths(struct fx *f)
@@ -162,6 +164,29 @@ static void test_bodies(struct fx *f)
     f->loc.max_body = 1 << 20;
 }
 
+/* What Argo CD quotes of a token may hold NUL, and is quoted in full.  libjwt
+ * cannot mint such a token. */
+static void test_nul(struct fx *f)
+{
+    unsigned char mac[32];
+    struct fx_res r;
+    ae_str in, tok;
+
+    in = ae_fmt(&f->a, "%s.%s",
+        ae_b64url_encode(&f->a, AE_STR("{\"alg\":\"HS256\"}")).p,
+        ae_b64url_encode(&f->a, AE_STR("{\"iss\":\"argocd\",\"sub\":"
+            "\"a\\u0000b:apiKey\",\"iat\":1767225600,\"nbf\":"
+            "1767225600,\"jti\":\"x\"}")).p);
+    HMAC(EVP_sha256(), FX_SECRET, sizeof FX_SECRET - 1,
+         (const unsigned char *)in.p, in.n, mac, NULL);
+    tok = ae_fmt(&f->a, "%s.%s", in.p,
+                 ae_b64url_encode(&f->a, ae_s((char *)mac, 32)).p);
+    r = fx_run(f, (struct fx_req){ .token = tok.p,
+                                   .target = "/api/v1/applications" });
+    tap_ok(r.kind == AE_REPLY && r.status == 401
+           && strstr(r.body, "a\\u0000b"), "NUL: %s", r.body);
+}
+
 /* Terminal actions stay, whatever is called afterwards. */
 static void test_stable(struct fx *f)
 {
@@ -269,6 +294,7 @@ int main(void)
     test_credentials(&f);
     test_modes(&f);
     test_bodies(&f);
+    test_nul(&f);
     test_stable(&f);
     test_sweeps(&f);
     fx_close(&f);
