@@ -298,13 +298,16 @@ $(NGX_SO): $(NGX_SRC) $(ARCHIVE) $(B)/nginx/Makefile
 	$(Q)env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CFLAGS make --silent \
 	    -f '$(NGX_OUT)/Makefile' -C '$(NGINX_SRC)' modules
 
+# apxs knows the flags; its own build wants libtool and writes beside sources.
 $(HTTPD_SO): $(HTTPD_SRC) $(wildcard httpd_module/*.h) $(ARCHIVE)
 	@mkdir -p $(@D)
-	$(CC) -shared -fPIC -Ilib $$($(APXS) -q CFLAGS CPPFLAGS | tr '\n' ' ') \
-	    -D_GNU_SOURCE -I$$($(APXS) -q INCLUDEDIR) \
-	    -I$$($(APXS) -q APR_INCLUDEDIR) -O2 -g $(HARDEN) -Wall -Wextra \
-	    $(LDHARDEN) -Wl,--exclude-libs,ALL $(HTTPD_SRC) $(ARCHIVE) $(LIBS) \
-	    -o $@
+	$(call say,HTTPD,$@)
+	$(Q)$(CC) -shared -fPIC -Ilib \
+	    $$($(APXS) -q EXTRA_CPPFLAGS) -D_GNU_SOURCE \
+	    -isystem $$($(APXS) -q INCLUDEDIR) \
+	    -isystem $$($(APXS) -q APR_INCLUDEDIR) $(CFLAGS) $(HARDEN) -Wall \
+	    -Wextra -Wshadow -Werror $(LDHARDEN) -Wl,--exclude-libs,ALL \
+	    $(HTTPD_SRC) $(ARCHIVE) $(LIBS) -o $@
 
 # ---- installing ------------------------------------------------------------------
 

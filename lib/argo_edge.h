@@ -248,6 +248,12 @@ int ae_txn_body(ae_txn *t, ae_str part, unsigned flags);
 int ae_txn_fetched(ae_txn *t, uint32_t id, int status, ae_str ctype,
                    ae_str body, unsigned flags);
 
+/* May the caller of this request do |action| on |resource| |object|, by the
+ * request's own snapshot?  1 yes, 0 no, AE_E_AGAIN if that is not known (no
+ * confirmed identity, an unknown verdict).  Ask after a terminal action; for
+ * a host's own conditions, which are asked besides Argo CD's. */
+int ae_txn_can(ae_txn *t, ae_str resource, ae_str action, ae_str object);
+
 /* End: drops references (snapshot, identity).  Safe at any point, once. */
 void ae_txn_end(ae_txn *t);
 

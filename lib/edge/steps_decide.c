@@ -200,3 +200,21 @@ enum ae_step_ret ae_step_decide(ae_txn *t)
         return refuse(t);
     return AE_STEP_MORE;
 }
+
+int ae_txn_can(ae_txn *t, ae_str resource, ae_str action, ae_str object)
+{
+    struct ae_check one = { .resource = resource, .action = action,
+                            .object = object, .obj = AE_OBJ_FIXED };
+    struct ae_checks c = { .v = &one, .n = 1 };
+    const struct ae_check *at;
+    struct ae_decision why;
+    enum ae_verdict v;
+    bool certain;
+
+    if (!ae_may_decide(t))
+        return AE_E_AGAIN;
+    ae_decide_checks(t, &c, &why, &at, &v, &certain);
+    if (t->a.failed)
+        return AE_E_NOMEM;
+    return v == AE_ALLOW ? 1 : v == AE_DENY ? 0 : AE_E_AGAIN;
+}

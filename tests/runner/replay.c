@@ -1,5 +1,6 @@
 /*
- * replay.c - build/tests/replay --server nginx|core [--inputs DIR] FILE...
+ * replay.c - build/tests/replay --server KIND [--inputs DIR] FILE...
+ * (KIND: nginx, httpd, httpd-prefork, core)
  *
  * Plays recorded exchanges through a real server with our module, in front
  * of a scripted upstream (the rules are in tests/vectors/README.md).  A line
@@ -112,7 +113,7 @@ static int switch_inputs(struct server *s, const char *seed,
 {
     struct server probe = *s;
 
-    if (inputs_lay(seed, patch, s->inputs))
+    if (inputs_lay(seed, patch, s->inputs) || httpd_own(s))
         return -1;
     probe.kind = "core";
     if (core_load(&probe)) /* tells the id that the server must reach */
@@ -129,6 +130,9 @@ static int switch_inputs(struct server *s, const char *seed,
             return -1;
         there = strcmp(m.policy_id, core_policy_id()) == 0;
         msg_free(&m);
+        /* each child of prefork polls for itself, once a second */
+        if (there && strcmp(s->kind, "httpd-prefork") == 0)
+            usleep(1200 * 1000);
         if (there)
             return 0;
         usleep(100 * 1000);
@@ -217,10 +221,21 @@ static int play_file(struct server *s, const char *inputs, const char *file,
     return rc;
 }
 
+static bool known(const char *kind)
+{
+    static const char *const all[] = { "nginx", "httpd", "httpd-prefork",
+                                       "core" };
+
+    for (size_t i = 0; kind && i < sizeof(all) / sizeof(all[0]); i++)
+        if (strcmp(kind, all[i]) == 0)
+            return true;
+    return false;
+}
+
 static int usage(void)
 {
-    fprintf(stderr, "usage: replay --server nginx|core [--inputs DIR] "
-                    "FILE...\n");
+    fprintf(stderr, "usage: replay --server nginx|httpd|httpd-prefork|core "
+                    "[--inputs DIR] FILE...\n");
     return 2;
 }
 
@@ -239,8 +254,7 @@ int main(int argc, char **argv)
         else
             return usage();
     }
-    if (!s.kind || i >= argc
-        || (strcmp(s.kind, "nginx") && strcmp(s.kind, "core")))
+    if (!known(s.kind) || i >= argc)
         return usage();
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -60,11 +60,16 @@ struct server {
     char  inputs[300];
     int   port, upstream;
     int   pid;
-    const char *kind;      /* nginx | httpd | core */
+    const char *kind;      /* nginx | httpd | httpd-prefork | core */
 };
 int  server_start(struct server *s);
 void server_stop(struct server *s);
 void server_logs(const struct server *s);   /* last lines of the error log */
+
+/* httpd: |conf| written, inputs made its children's own, and exec. */
+int  httpd_write(struct server *s, const char *module, const char *conf);
+int  httpd_own(const struct server *s);
+void httpd_exec(const char *conf);
 
 /* ---- the bare core ---- */
 int  core_load(const struct server *s);     /* (re)build the snapshot */

@@ -24,9 +24,9 @@ static int free_port(void)
 }
 
 /* The module lies beside us: build/tests/replay -> build/nginx/... */
-static void module_path(char *out, size_t n)
+static void module_path(char *out, size_t n, const char *var, const char *file)
 {
-    const char *env = getenv("AE_NGX_MODULE");
+    const char *env = getenv(var);
     char        self[512];
     ssize_t     len = readlink("/proc/self/exe", self, sizeof(self) - 1);
     char       *slash;
@@ -39,7 +39,7 @@ static void module_path(char *out, size_t n)
     for (int i = 0; i < 2; i++)
         if ((slash = strrchr(self, '/')))
             *slash = '\0';
-    snprintf(out, n, "%s/nginx/ngx_http_argo_edge_module.so", self);
+    snprintf(out, n, "%s/%s", self, file);
 }
 
 static int write_nginx(struct server *s)
@@ -47,7 +47,8 @@ static int write_nginx(struct server *s)
     char  path[400], module[600];
     FILE *f;
 
-    module_path(module, sizeof(module));
+    module_path(module, sizeof(module), "AE_NGX_MODULE",
+                "nginx/ngx_http_argo_edge_module.so");
     snprintf(path, sizeof(path), "%s/nginx.conf", s->dir);
     if (!(f = fopen(path, "w")))
         return -1;
@@ -96,19 +97,33 @@ static bool up(int port)
     return false;
 }
 
+static int write_httpd(struct server *s)
+{
+    char path[400], module[600];
+
+    module_path(module, sizeof(module), "AE_HTTPD_MODULE",
+                "httpd/mod_argo_edge.so");
+    snprintf(path, sizeof(path), "%s/httpd.conf", s->dir);
+    return httpd_write(s, module, path);
+}
+
 int server_start(struct server *s)
 {
+    bool httpd = strncmp(s->kind, "httpd", 5) == 0;
     char conf[400], prefix[300];
 
     if (strcmp(s->kind, "core") == 0)
         return core_load(s);
     s->port = free_port();
-    snprintf(conf, sizeof(conf), "%s/nginx.conf", s->dir);
+    snprintf(conf, sizeof(conf), "%s/%s.conf", s->dir,
+             httpd ? "httpd" : "nginx");
     snprintf(prefix, sizeof(prefix), "%s/", s->dir);
-    if (s->port < 0 || write_nginx(s))
+    if (s->port < 0 || (httpd ? write_httpd(s) : write_nginx(s)))
         return -1;
     s->pid = fork();
     if (s->pid == 0) {
+        if (httpd)
+            httpd_exec(conf);
         execlp("nginx", "nginx", "-p", prefix, "-c", conf, (char *)NULL);
         execl("/usr/sbin/nginx", "nginx", "-p", prefix, "-c", conf,
               (char *)NULL);

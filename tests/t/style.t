@@ -143,6 +143,7 @@ for my $f (@c) {
             push @inc, "$f:$n: base stands on nothing" if $own eq 'base';
         } elsif ($f =~ m{^(?:ngx|httpd)_module/}) {
             next if $h eq 'argo_edge.h' || $h eq 'config/config.h'
+                || $h eq 'config/directives.def'
                 || $h !~ m{/};
             push @inc, "$f:$n: $h (only argo_edge.h and config/config.h)";
         }

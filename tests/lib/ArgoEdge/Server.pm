@@ -39,7 +39,26 @@ my %KIND = (
         reload => 'HUP',
         stop => 'QUIT',
     },
+    httpd => {
+        module => \&_module_httpd,
+        conf => \&_conf_httpd,
+        command => sub { ($ENV{AE_HTTPD} || 'apache2', '-f', "$_[0]{dir}/conf",
+            '-DFOREGROUND') },
+        reload => 'USR1',
+        stop => 'TERM',
+    },
 );
+$KIND{'httpd-prefork'} = { %{ $KIND{httpd} } };
+
+sub _module_httpd {
+    return File::Spec->rel2abs($ENV{AE_HTTPD_MODULE} || build_dir()
+        . '/httpd/mod_argo_edge.so');
+}
+
+sub build_dir {
+    my $b = $ENV{AE_BUILD} || 'build';
+    return $b =~ m{^/} ? $b : "$ROOT/$b";
+}
 
 sub new {
     my ($class, %arg) = @_;
@@ -80,6 +99,7 @@ sub write_conf {
     open my $fh, '>', "$self->{dir}/conf" or die $!;
     print $fh $self->{how}{conf}->($self);
     close $fh;
+    $self->own;
 }
 
 my @VARS = qw(decision rule reason subject token_kind operation resource
@@ -91,7 +111,7 @@ sub _conf_nginx {
     my $c = { main => '', http => '', server => '', location => '',
         locations => '', %{ $self->{conf} } };
     my $module = $self->{how}{module}->();
-    my $user = $> == 0 ? 'user root;' : '';
+    my $user = $> == 0 ? 'user ' . ($self->{user} || 'root') . ';' : '';
     my $format = join ' ', map { "$_=\$argo_edge_$_" } @VARS;
     my $inputs = $self->{inputs} ? "argo_edge_inputs $self->{inputs};" : '';
     my $cache = $self->{cache} ? "argo_edge_cache $dir/cache size=32m;" : '';
@@ -140,6 +160,81 @@ http {
 CONF
 }
 
+# The same as nginx's, in httpd's words.  conf: "http" and "server" stand
+# outside, "location" inside of <Location />, "locations" after it.
+sub _conf_httpd {
+    my ($self) = @_;
+    my $dir = $self->{dir};
+    my $c = { main => '', http => '', server => '', location => '',
+        locations => '', %{ $self->{httpd} || {} } };
+    my $mods = $ENV{AE_HTTPD_MODULES} || '/usr/lib/apache2/modules';
+    my $mpm = $self->{kind} eq 'httpd-prefork' ? 'prefork' : 'event';
+    my $load = join '', map { "LoadModule ${_}_module $mods/mod_$_.so\n" }
+        "mpm_$mpm", qw(authz_core authz_host proxy proxy_http headers);
+    my $module = $self->{how}{module}->();
+    my $user = $> == 0 ? "User www-data\nGroup www-data" : '';
+    my $format = join ' ', map { "$_=%{argo_edge_$_}n" } @VARS;
+    my $inputs = $self->{inputs} ? "ArgoEdgeInputs $self->{inputs}" : '';
+    my $cache = $self->{cache} ? "ArgoEdgeCache $dir/cache size=32m" : '';
+    my $pass = $self->{upstream} ? "ProxyPass / "
+        . "http://127.0.0.1:$self->{upstream}/ nocanon" : '';
+    my $one = $mpm eq 'event' ? "ServerLimit 1\nMaxRequestWorkers 25" : '';
+    my $more = _camel($self->{directives});
+    return <<"CONF";
+ServerRoot $dir
+ServerName localhost
+$load
+LoadModule argo_edge_module $module
+$user
+StartServers 1
+$one
+DefaultRuntimeDir $dir
+PidFile $dir/pid
+Mutex posixsem
+ErrorLog $dir/logs/error.log
+LogLevel info
+LogFormat "%m %U%q %>s $format" edge
+CustomLog $dir/logs/access.log edge
+Listen 127.0.0.1:$self->{port}
+LimitRequestFieldSize 32768
+LimitRequestLine 32768
+AllowEncodedSlashes NoDecode
+MergeSlashes Off
+ProxyAddHeaders Off
+ProxyPreserveHost On
+$inputs
+$cache
+$more
+$c->{main}
+$c->{http}
+$c->{server}
+<Location "/">
+ArgoEdge $self->{mode}
+$c->{location}
+</Location>
+$c->{locations}
+$pass
+CONF
+}
+
+# Directives of nginx's spelling for httpd.
+sub _camel {
+    my ($text) = @_;
+    $text =~ s/\bargo_edge((?:_[a-z]+)*)\b/'ArgoEdge'
+        . join '', map { ucfirst } split m{_}, $1/ge;
+    $text =~ s/\s*;\s*/\n/g;
+    return $text;
+}
+
+# httpd's children are not root: what they read and write must be theirs.
+sub own {
+    my ($self) = @_;
+    return if $> != 0 || $self->{kind} !~ /^httpd/;
+    system('chown', '-R', 'www-data:www-data', $self->{dir},
+        grep { defined } $self->{inputs});
+    chmod 0755, $self->{dir};
+}
+
 # -------------------------------------------------------------- the process
 
 sub _env {
@@ -170,6 +265,8 @@ sub start {
     defined(my $pid = fork) or die "fork: $!";
     if (!$pid) {
         %ENV = _env();
+        # httpd signals its whole process group when it ends
+        setpgrp if $self->{kind} =~ /^httpd/;
         open STDERR, '>', "$self->{dir}/logs/stderr";
         open STDOUT, '>&', \*STDERR;
         exec $self->{how}{command}->($self) or do {
@@ -206,7 +303,8 @@ sub reload {
     my $until = time + 10;
     while (time < $until) {
         return 1 if substr($self->error_log, $log)
-            =~ /start worker process \d+|\[emerg\]|signal process started.*HUP/;
+            =~ /start worker process \d+|\[emerg\]|signal process started.*HUP
+                |AH00489|configured -- resuming/x;
         sleep 0.02;
     }
     return 0;

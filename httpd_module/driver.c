@@ -1,0 +1,183 @@
+/*
+ * The access hook: steps the core and carries out what it says.  "Satisfy
+ * any" or an internal redirect could pass it by, so that fixups make sure
+ * that it was here.
+ */
+
+#include "mod_argo_edge.h"
+
+/* a transaction takes a handful of steps; this ends a runaway */
+#define MAX_STEPS  64
+
+argo_edge_ctx *argo_edge_get_ctx(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &argo_edge_module);
+}
+
+static int mode_of(const request_rec *r)
+{
+    argo_edge_dir_conf *dcf = ap_get_module_config(r->per_dir_config,
+                                                   &argo_edge_module);
+
+    return dcf->loc.mode;
+}
+
+/* The mode of a request that is ours to decide, else AE_MODE_OFF.  A
+ * sub-request belongs to a main request that was decided. */
+static int enabled(const request_rec *r)
+{
+    int mode = r->main ? AE_MODE_OFF : mode_of(r);
+
+    return mode == AE_MODE_UNSET ? AE_MODE_OFF : mode;
+}
+
+/* May run on any thread, after the last byte has left. */
+static apr_status_t end(void *data)
+{
+    argo_edge_ctx *ctx = data;
+
+    if (ctx->feeding) {
+        ctx->feeding = 0;
+        ae_txn_resp_end(ctx->txn, false);
+    }
+    ae_txn_end(ctx->txn);
+    ctx->txn = NULL;
+    apr_atomic_dec32(&ctx->mc->live);
+    return APR_SUCCESS;
+}
+
+static argo_edge_ctx *begin(request_rec *r)
+{
+    argo_edge_dir_conf *dcf = ap_get_module_config(r->per_dir_config,
+                                                   &argo_edge_module);
+    argo_edge_ctx *ctx = apr_pcalloc(r->pool, sizeof(*ctx));
+    struct ae_mem mem;
+
+    ctx->r = r;
+    ctx->mc = argo_edge_main();
+    ctx->loc = dcf->loc;
+    ctx->redirected = r->prev != NULL;
+    ae_loc_defaults(&ctx->loc);
+    if (!ctx->mc->engine)
+        return NULL;
+    argo_edge_poll(ctx->mc);
+    argo_edge_fill(ctx);
+    mem.alloc = argo_edge_pool_alloc;
+    mem.ctx = r->pool;
+    ctx->txn = ae_txn_begin(ctx->mc->engine, &ctx->loc, &ctx->req, mem);
+    if (!ctx->txn)
+        return NULL;
+    apr_atomic_inc32(&ctx->mc->live);
+    apr_pool_cleanup_register(r->pool, ctx, end, apr_pool_cleanup_null);
+    ap_set_module_config(r->request_config, &argo_edge_module, ctx);
+    return ctx;
+}
+
+/* An ErrorDocument is never decided upon, and never replaced by a stored
+ * answer that somebody has refused after us. */
+static int error_page(request_rec *r)
+{
+    argo_edge_ctx *prev = r->prev ? argo_edge_get_ctx(r->prev) : NULL;
+    argo_edge_ctx *ctx;
+
+    if (!prev || !prev->terminal || r->status == HTTP_OK)
+        return 0;
+    ctx = apr_pcalloc(r->pool, sizeof(*ctx));
+    *ctx = *prev;
+    ctx->error_page = 1;
+    ctx->responded = 1;
+    ctx->feeding = 0;
+    ctx->body = NULL;
+    ap_set_module_config(r->request_config, &argo_edge_module, ctx);
+    if (ctx->loc.mode == AE_MODE_ENFORCE)
+        argo_edge_edit_request(r, ctx);
+    return 1;
+}
+
+static int carry_out(request_rec *r, argo_edge_ctx *ctx)
+{
+    char *user;
+    ae_str who = ae_txn_var(ctx->txn, AE_V_SUBJECT);
+
+    argo_edge_notes(r, ctx);
+    if (!r->user && who.n) {
+        user = argo_edge_str(r->pool, who);
+        r->user = user;
+        r->ap_auth_type = "ArgoEdge";
+    }
+    if (ctx->loc.mode == AE_MODE_SHADOW)
+        return DECLINED;
+    switch (ctx->act.kind) {
+    case AE_FORWARD:
+        argo_edge_edit_request(r, ctx);
+        return DECLINED;
+    case AE_CACHED:
+        /* access modules still run, then our handler answers */
+        return DECLINED;
+    default: /* AE_FAIL, AE_REPLY */
+        if (ap_satisfies(r) == SATISFY_ANY) {
+            /* here an answer would be taken for one more "no" */
+            ctx->late = 1;
+            return DECLINED;
+        }
+        return argo_edge_reply(r, ctx);
+    }
+}
+
+static int drive(request_rec *r, argo_edge_ctx *ctx)
+{
+    int rc, n;
+
+    for (n = 0; n < MAX_STEPS; n++) {
+        memset(&ctx->act, 0, sizeof(ctx->act));
+        ae_txn_step(ctx->txn, &ctx->act);
+        switch (ctx->act.kind) {
+        case AE_NEED_BODY:
+            rc = argo_edge_read_body(r, ctx);
+            break;
+        case AE_NEED_FETCH:
+            rc = argo_edge_fetch(r, ctx);
+            break;
+        case AE_WAIT:
+            /* a thread that sleeps serves nobody */
+            return HTTP_TOO_MANY_REQUESTS;
+        default:
+            ctx->terminal = 1;
+            return carry_out(r, ctx);
+        }
+        if (rc != OK)
+            return rc;
+    }
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+int argo_edge_check_access(request_rec *r)
+{
+    argo_edge_ctx *ctx;
+
+    if (enabled(r) == AE_MODE_OFF || argo_edge_get_ctx(r) || error_page(r))
+        return DECLINED;
+    ctx = begin(r);
+    if (!ctx)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    return drive(r, ctx);
+}
+
+int argo_edge_fixups(request_rec *r)
+{
+    argo_edge_ctx *ctx;
+
+    if (enabled(r) == AE_MODE_OFF)
+        return DECLINED;
+    ctx = argo_edge_get_ctx(r);
+    if (!ctx || !ctx->terminal) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, ARGO_EDGE_NO(005)
+                      "refused, since nothing was decided for %s", r->uri);
+        return HTTP_FORBIDDEN;
+    }
+    if (ctx->sent)
+        return DONE;
+    if (ctx->late && !ctx->error_page)
+        return argo_edge_reply(r, ctx);
+    return DECLINED;
+}

@@ -1,0 +1,195 @@
+/*
+ * The upstream's answer: shown to the core before a byte leaves, edited, and
+ * fed to the store.  This filter is the first after the handler.
+ */
+
+#include "mod_argo_edge.h"
+
+static const char filter_name[] = "ARGO_EDGE";
+
+/* For handlers, and once more for the errors that httpd makes of them. */
+void argo_edge_insert_filter(request_rec *r)
+{
+    argo_edge_ctx *ctx = r->main ? NULL : argo_edge_get_ctx(r);
+
+    if (ctx && ctx->txn && ctx->terminal && !ctx->responded
+        && ctx->act.kind == AE_FORWARD)
+        ap_add_output_filter(filter_name, ctx, r, r->connection);
+}
+
+static ae_str header_of(request_rec *r, const char *name)
+{
+    const char *v = apr_table_getm(r->pool, r->headers_out, name);
+
+    if (!v)
+        v = apr_table_getm(r->pool, r->err_headers_out, name);
+    return v ? ae_cs(v) : ae_s(NULL, 0);
+}
+
+static void response(request_rec *r, struct ae_resp *resp)
+{
+    const char *len = apr_table_get(r->headers_out, "Content-Length");
+    apr_off_t n;
+
+    memset(resp, 0, sizeof(*resp));
+    resp->status = r->status;
+    resp->content_length = len && ap_parse_strict_length(&n, len) ? n : -1;
+    if (r->content_type)
+        resp->ctype = ae_cs(r->content_type);
+    resp->cache_control = header_of(r, "Cache-Control");
+    resp->vary = header_of(r, "Vary");
+    resp->content_encoding = header_of(r, "Content-Encoding");
+    resp->set_cookie = header_of(r, "Set-Cookie");
+    resp->has_renew = header_of(r, "Grpc-Metadata-Renew-Token").p != NULL;
+}
+
+static void strip(request_rec *r, argo_edge_ctx *ctx, apr_table_t *t)
+{
+    const apr_array_header_t *a = apr_table_elts(apr_table_copy(r->pool, t));
+    const apr_table_entry_t *h = (const apr_table_entry_t *) a->elts;
+    int i;
+
+    for (i = 0; i < a->nelts; i++)
+        if (ae_txn_strip_response(ctx->txn, ae_cs(h[i].key)))
+            apr_table_unset(t, h[i].key);
+}
+
+static void edit_response(request_rec *r, argo_edge_ctx *ctx,
+                          const struct ae_resp_edit *edit)
+{
+    const char *name, *value;
+    size_t k;
+
+    strip(r, ctx, r->headers_out);
+    strip(r, ctx, r->err_headers_out);
+    for (k = 0; k < edit->nset; k++) {
+        name = argo_edge_str(r->pool, edit->set[k].name);
+        value = argo_edge_str(r->pool, edit->set[k].value);
+        apr_table_unset(r->err_headers_out, name);
+        if (*value)
+            apr_table_setn(r->headers_out, name, value);
+        else
+            apr_table_unset(r->headers_out, name);
+    }
+    /* what went upstream was for the store; the client's wish still steers
+     * our own compression */
+    if (ctx->accept_encoding)
+        apr_table_setn(r->headers_in, "Accept-Encoding",
+                       ctx->accept_encoding);
+}
+
+/* A body may stand for the decided target only if that target is what went
+ * upstream, byte for byte: without nocanon, or after a rewrite, the answer
+ * would be filed under a wrong key (T1, R30). */
+static int may_feed(request_rec *r, argo_edge_ctx *ctx)
+{
+    const char *p;
+
+    if (r->proxyreq != PROXYREQ_REVERSE || ctx->redirected || r->prev
+        || ctx->loc.mode != AE_MODE_ENFORCE || !r->filename)
+        return 0;
+    p = strstr(r->filename, "://");
+    p = p ? strchr(p + 3, '/') : NULL;
+    if (p && strlen(p) == ctx->req.target.n
+        && memcmp(p, ctx->req.target.p, ctx->req.target.n) == 0)
+        return 1;
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, ARGO_EDGE_NO(006)
+                  "not cached, since another target than the received one "
+                  "went upstream (%s); use AllowEncodedSlashes NoDecode, "
+                  "MergeSlashes Off and ProxyPass with nocanon",
+                  p ? p : r->filename);
+    return 0;
+}
+
+static void headers_came(request_rec *r, argo_edge_ctx *ctx)
+{
+    struct ae_resp resp;
+    struct ae_resp_edit edit;
+
+    ctx->responded = 1;
+    memset(&edit, 0, sizeof(edit));
+    response(r, &resp);
+    if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK)
+        edit.feed = false;
+    if (ctx->loc.mode == AE_MODE_ENFORCE)
+        edit_response(r, ctx, &edit);
+    if (edit.feed && may_feed(r, ctx)) {
+        ctx->feeding = 1;
+        ctx->expected = resp.content_length;
+    }
+    else if (edit.feed) {
+        ae_txn_resp_end(ctx->txn, false);
+    }
+}
+
+/* mod_proxy does not tell an answer up to the end of the connection from a
+ * chunked one.  A JSON object or list that was cut is never closed. */
+static void scan(argo_edge_ctx *ctx, const char *p, apr_size_t n)
+{
+    apr_size_t i;
+
+    for (i = 0; i < n; i++) {
+        if (ctx->escaped)
+            ctx->escaped = 0;
+        else if (ctx->in_string)
+            ctx->escaped = p[i] == '\\', ctx->in_string = p[i] != '"';
+        else if (p[i] == '"')
+            ctx->in_string = 1;
+        else if (p[i] == '{' || p[i] == '[')
+            ctx->depth++;
+        else if ((p[i] == '}' || p[i] == ']') && --ctx->depth == 0)
+            ctx->closed = 1;
+    }
+}
+
+static void feed(argo_edge_ctx *ctx, apr_bucket *b)
+{
+    apr_size_t n;
+    const char *p;
+
+    if (AP_BUCKET_IS_ERROR(b)) {
+        ctx->feeding = 0;
+    }
+    else if (APR_BUCKET_IS_EOS(b)) {
+        ctx->feeding = 0;
+        ae_txn_resp_end(ctx->txn, ctx->expected >= 0
+                                  ? ctx->fed == ctx->expected
+                                  : ctx->closed && ctx->depth == 0);
+        return;
+    }
+    else if (!APR_BUCKET_IS_METADATA(b)) {
+        if (apr_bucket_read(b, &p, &n, APR_BLOCK_READ) != APR_SUCCESS
+            || (n && ae_txn_resp_part(ctx->txn, ae_s(p, n)) != AE_OK)) {
+            ctx->feeding = 0;
+        }
+        else {
+            ctx->fed += (apr_off_t) n;
+            if (ctx->expected < 0)
+                scan(ctx, p, n);
+        }
+    }
+    if (!ctx->feeding)
+        ae_txn_resp_end(ctx->txn, false);
+}
+
+static apr_status_t response_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    argo_edge_ctx *ctx = f->ctx;
+    apr_bucket *b;
+
+    if (!ctx->responded)
+        headers_came(f->r, ctx);
+    for (b = APR_BRIGADE_FIRST(bb);
+         ctx->feeding && b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b))
+        feed(ctx, b);
+    if (!ctx->feeding)
+        ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
+}
+
+void argo_edge_filter_register(void)
+{
+    ap_register_output_filter(filter_name, response_filter, NULL,
+                              (ap_filter_type) (AP_FTYPE_RESOURCE - 1));
+}

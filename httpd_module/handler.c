@@ -1,0 +1,69 @@
+/*
+ * Answers of our own: refusals from the access phase, stored bodies from a
+ * handler that comes before all others.
+ */
+
+#include "mod_argo_edge.h"
+
+static int send_answer(request_rec *r, argo_edge_ctx *ctx)
+{
+    apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, ba);
+    const struct ae_field *f = ctx->act.reply.hdr;
+    ae_str body = ctx->act.reply.body;
+    size_t k;
+
+    ctx->sent = 1;
+    if (ctx->act.reply.ctype.n)
+        ap_set_content_type(r, argo_edge_str(r->pool, ctx->act.reply.ctype));
+    for (k = 0; k < ctx->act.reply.nhdr; k++)
+        apr_table_setn(r->headers_out, argo_edge_str(r->pool, f[k].name),
+                       argo_edge_str(r->pool, f[k].value));
+    if (r->status != HTTP_NOT_MODIFIED)
+        ap_set_content_length(r, (apr_off_t) body.n);
+    /* ranges and validators are the core's business (K14) */
+    apr_table_unset(r->headers_in, "Range");
+    apr_table_unset(r->headers_in, "If-Range");
+    if (body.n)
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body.p, body.n,
+                                                           r->pool, ba));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(ba));
+    (void) ap_pass_brigade(r->output_filters, bb);
+    return OK;
+}
+
+static int prepare(request_rec *r, argo_edge_ctx *ctx)
+{
+    r->status = ctx->act.reply.status ? ctx->act.reply.status
+                                      : HTTP_INTERNAL_SERVER_ERROR;
+    r->status_line = NULL;
+
+    /* the status is known: nobody is asked to continue with a body */
+    return ap_discard_request_body(r);
+}
+
+/* DONE, never the HTTP status: ap_die() would put an ErrorDocument in place
+ * of Argo CD's own words. */
+int argo_edge_reply(request_rec *r, argo_edge_ctx *ctx)
+{
+    int rc = prepare(r, ctx);
+
+    if (rc != OK)
+        return rc;
+    /* in this phase only "Header always" and its kin are asked */
+    ap_run_insert_error_filter(r);
+    (void) send_answer(r, ctx);
+    return DONE;
+}
+
+int argo_edge_handler(request_rec *r)
+{
+    argo_edge_ctx *ctx = argo_edge_get_ctx(r);
+    int rc;
+
+    if (r->main || !ctx || ctx->error_page || !ctx->terminal
+        || ctx->act.kind != AE_CACHED || ctx->loc.mode != AE_MODE_ENFORCE)
+        return DECLINED;
+    rc = prepare(r, ctx);
+    return rc == OK ? send_answer(r, ctx) : rc;
+}

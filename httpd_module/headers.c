@@ -1,0 +1,134 @@
+/*
+ * Header tables: filling the request record, editing what goes upstream.
+ */
+
+#include "mod_argo_edge.h"
+
+/* The target as it stands in the request line: httpd takes the host out of
+ * an absolute form, and the core wants to see that form (P09). */
+static ae_str target(const request_rec *r)
+{
+    const char *p = r->the_request, *q;
+
+    if (r->prev || !p || (p = strchr(p, ' ')) == NULL)
+        return ae_cs(r->unparsed_uri ? r->unparsed_uri : "");
+    while (*p == ' ')
+        p++;
+    q = strchr(p, ' ');
+    return ae_s(p, q ? (size_t) (q - p) : strlen(p));
+}
+
+static int token_then(const char *p, char what)
+{
+    const char *q = p;
+
+    while (apr_isalnum(*q) || (*q && strchr("!#$%&'*+-.^_`|~", *q)))
+        q++;
+    return q > p && *q == what;
+}
+
+/* httpd has merged fields that came twice.  Credentials of two schemes in
+ * one line are two fields. */
+static int merged_auth(const char *p)
+{
+    while ((p = strstr(p, ", ")) != NULL) {
+        p += 2;
+        if (token_then(p, ' '))
+            return 1;
+    }
+    return 0;
+}
+
+/* Cookie fields were joined with a comma, which parts no cookies (RFC 6265,
+ * 5.4): put the semicolon where the next one starts. */
+static ae_str cookies(argo_edge_ctx *ctx, const char *value)
+{
+    char *s = apr_pstrdup(ctx->r->pool, value), *p = s;
+
+    while ((p = strstr(p, ", ")) != NULL) {
+        if (token_then(p + 2, '=')) {
+            *p = ';';
+            ctx->rejoined = 1;
+        }
+        p += 2;
+    }
+    return ae_cs(s);
+}
+
+/* One walk over the table, whose values live as long as the request.  When
+ * the request is edited they stay where they are: tables drop pointers. */
+void argo_edge_fill(argo_edge_ctx *ctx)
+{
+    request_rec *r = ctx->r;
+    struct ae_req *q = &ctx->req;
+    const apr_array_header_t *a = apr_table_elts(r->headers_in);
+    const apr_table_entry_t *h = (const apr_table_entry_t *) a->elts;
+    apr_off_t len;
+    int i, id;
+
+    q->size = sizeof(*q);
+    q->method = ae_cs(r->method);
+    q->target = target(r);
+    q->peer = ae_cs(r->useragent_ip ? r->useragent_ip : "");
+    q->scheme = ae_cs(ap_http_scheme(r));
+    q->content_length = -1;
+    q->cookie = &ctx->cookie;
+    for (i = 0; i < a->nelts; i++) {
+        const char *v = h[i].val ? h[i].val : "";
+
+        if (ap_cstr_casecmp(h[i].key, "Cookie") == 0) {
+            ctx->cookie = cookies(ctx, v);
+            q->ncookie = 1;
+            continue;
+        }
+        if (ap_cstr_casecmp(h[i].key, "Content-Length") == 0
+            && ap_parse_strict_length(&len, v)) {
+            q->content_length = len;
+            q->has_body |= len > 0;
+        }
+        id = ae_hdr_lookup(ae_cs(h[i].key));
+        if (id < 0)
+            continue;
+        if (q->hdr[id].p)
+            q->hdr_dup |= (uint32_t) 1 << id;
+        else
+            q->hdr[id] = ae_cs(v);
+        if ((id == AE_H_AUTHORIZATION && merged_auth(v))
+            || (id != AE_H_AUTHORIZATION && id != AE_H_ACCEPT
+                && strstr(v, ", ")))
+            q->hdr_dup |= (uint32_t) 1 << id;
+    }
+    q->has_body |= q->hdr[AE_H_TRANSFER_ENCODING].n > 0;
+    q->authority = q->hdr[AE_H_HOST].p ? q->hdr[AE_H_HOST]
+                                       : ae_cs(r->hostname ? r->hostname : "");
+}
+
+/* T4: what the core strips or sets for the upstream. */
+void argo_edge_edit_request(request_rec *r, argo_edge_ctx *ctx)
+{
+    apr_table_t *t = r->headers_in;
+    const apr_array_header_t *a;
+    const apr_table_entry_t *h;
+    const struct ae_field *set = ctx->act.forward.set;
+    const char *value;
+    size_t k;
+    int i;
+
+    ctx->accept_encoding = apr_table_get(t, "Accept-Encoding");
+    if (ctx->rejoined)
+        apr_table_setn(t, "Cookie", ctx->cookie.p);
+    a = apr_table_elts(apr_table_copy(r->pool, t));
+    h = (const apr_table_entry_t *) a->elts;
+    for (i = 0; i < a->nelts; i++)
+        if (ae_txn_strip_request(ctx->txn, ae_cs(h[i].key)))
+            apr_table_unset(t, h[i].key);
+    if (ctx->act.kind != AE_FORWARD)
+        return;
+    for (k = 0; k < ctx->act.forward.nset; k++) {
+        value = argo_edge_str(r->pool, set[k].value);
+        if (*value)
+            apr_table_setn(t, argo_edge_str(r->pool, set[k].name), value);
+        else
+            apr_table_unset(t, argo_edge_str(r->pool, set[k].name));
+    }
+}
