@@ -303,8 +303,7 @@ sub reload {
     my $until = time + 10;
     while (time < $until) {
         return 1 if substr($self->error_log, $log)
-            =~ /start worker process \d+|\[emerg\]|signal process started.*HUP
-                |AH00489|configured -- resuming/x;
+            =~ /start worker process \d+|\[emerg\]|AH00489|resuming normal/;
         sleep 0.02;
     }
     return 0;
