@@ -44,6 +44,7 @@ port_free() {
 port_free "$port" && port_free "$backend" ||
     fail "port $port or $backend is in use" "run: make demo DEMO_PORT=28080"
 cp -R "$top/demo/inputs" "$dir/inputs"
+mkdir -p "$dir/inputs/argocd-secret"
 chmod -R u+w,go-rwx "$dir/inputs"
 od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$dir/inputs/argocd-secret/server.secretkey"
 printf '[{"id":"ci-1","iat":1767225600}]' >"$dir/inputs/argocd-secret/accounts.ci.tokens"
@@ -145,8 +146,9 @@ say alice GET /api/v1/applications/web-a; want "the second get is a hit" "${deci
 say bob GET "/api/v1/applications/web-a?project=team-a"; want "bob is refused" "$status" 403
 echo "   $body"
 echo
-echo "3. A refusal is Argo CD's own, and does not reach Argo CD."
+echo "3. A refusal is Argo CD's own; where the request alone decides (deny), it does not reach Argo CD."
 say bob POST /api/v1/applications/web-a/sync '{"project":"team-a"}'; want "bob's sync is refused" "$status" 403
+say bob DELETE "/api/v1/applications/web-a?project=team-a"; want "bob's delete is refused" "$status $decision" "403 deny "
 echo "   $body"
 say bob GET /api/v1/projects/team-a; want "bob is refused" "$status" 403
 echo "   $body"

@@ -124,6 +124,25 @@ static size_t take_due(ae_engine *e, int64_t now, ae_str *out, size_t max)
     return n;
 }
 
+/* Nobody remembers which tags did not fit in: what other processes stored
+ * meanwhile goes, whatever it is. */
+static void end_all(ae_engine *e, int64_t now)
+{
+    bool due;
+    size_t n;
+    const ae_str *all = ae_tags_all(&n);
+
+    pthread_mutex_lock(&e->lock);
+    due = e->quar_all_us && e->quar_all_us <= now;
+    pthread_mutex_unlock(&e->lock);
+    if (!due || bump(e, all, n) != AE_OK)
+        return;
+    pthread_mutex_lock(&e->lock);
+    if (e->quar_all_us <= now)
+        e->quar_all_us = 0;
+    pthread_mutex_unlock(&e->lock);
+}
+
 void ae_quar_tick(ae_engine *e, int64_t now)
 {
     ae_str due[AE_CACHE_TAGS_MAX];
@@ -131,6 +150,7 @@ void ae_quar_tick(ae_engine *e, int64_t now)
 
     if (!ae_edge_store(e))
         return;
+    end_all(e, now);
     n = take_due(e, now, due, AE_CACHE_TAGS_MAX);
     if (n && bump(e, due, n) != AE_OK) {
         pthread_mutex_lock(&e->lock);

@@ -81,17 +81,33 @@ static void edit_set(ae_txn *t, ae_str name, ae_str value)
         t->resp_set[t->nresp_set++] = (struct ae_field){ name, value };
 }
 
-/* T12, unless the upstream itself asked for something stricter: on what may
- * be stored, so that hit and miss look alike.  All else is Argo CD's own. */
+/* Ours, after what the upstream varies by beyond it. */
+static ae_str vary(ae_txn *t, ae_str theirs)
+{
+    ae_str ours = AE_STR("Accept-Encoding, Authorization, Cookie");
+    ae_buf b;
+
+    if (theirs.n == 0 || ae_ieq(theirs, AE_STR("accept-encoding")))
+        return ours;
+    ae_buf_init(&b, &t->a, 0);
+    ae_buf_put(&b, theirs);
+    ae_buf_puts(&b, ", ");
+    ae_buf_put(&b, ours);
+    return b.bad ? AE_STR("*") : ae_buf_str(&b);
+}
+
+/* T12, on what may be stored, so that hit and miss look alike; all else is
+ * Argo CD's own.  Of what the upstream says only no-store is stricter, and
+ * only "*" varies by more. */
 static void edit_headers(ae_txn *t, const struct ae_resp *r)
 {
     if (t->loc->mode != AE_MODE_ENFORCE || !t->cache_class)
         return;
-    if (r->cache_control.n == 0)
+    if (!(ae_cache_request_cc(r->cache_control) & AE_CC_NO_STORE))
         edit_set(t, AE_STR("Cache-Control"), AE_STR("private, no-cache"));
-    if (r->vary.n == 0 || ae_ieq(r->vary, AE_STR("accept-encoding")))
-        edit_set(t, AE_STR("Vary"),
-                 AE_STR("Accept-Encoding, Authorization, Cookie"));
+    if (ae_find(r->vary, '*') == r->vary.n)
+        edit_set(t, AE_STR("Vary"), vary(t, r->vary));
+    edit_set(t, AE_STR("X-Content-Type-Options"), AE_STR("nosniff"));
     if (t->loc->status_header > 0)
         edit_set(t, AE_STR("Cache-Status"), t->store_wanted
                  ? AE_STR("argo-edge; fwd=uri-miss")

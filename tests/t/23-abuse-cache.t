@@ -55,10 +55,9 @@ sub files {
 
 sub put_file {
     my ($path, $bytes) = @_;
-    open my $fh, '+<', $path or open $fh, '>', $path or die "$path: $!";
+    open my $fh, '>', $path or die "$path: $!";
     binmode $fh;
     print $fh $bytes;
-    truncate $fh, length $bytes;
     close $fh;
 }
 

@@ -347,6 +347,28 @@ static void test_lives(struct fx *f)
     f->resp.cache_control = ae_s(NULL, 0);
 }
 
+/* T12: of the upstream's own headers only what is stricter stays. */
+static void test_marks(struct fx *f)
+{
+    struct fx_res r;
+
+    fx_pass(f, 60000);
+    f->resp.cache_control = AE_STR("public, max-age=60");
+    f->resp.vary = AE_STR("Origin");
+    r = fx_get(f, "alice", LIST);
+    tap_ok(strstr(r.edit, "Cache-Control: private, no-cache\n")
+           && strstr(r.edit, "Vary: Origin, Accept-Encoding, Authorization,"
+                     " Cookie\n")
+           && strstr(r.edit, "X-Content-Type-Options: nosniff\n"),
+           "public becomes private: %s", r.edit);
+    f->resp.cache_control = AE_STR("No-Store");
+    f->resp.vary = AE_STR("*");
+    r = fx_get(f, "alice", LIST);
+    tap_ok(!strstr(r.edit, "Cache-Control") && !strstr(r.edit, "Vary"),
+           "no-store and * stay: %s", r.edit);
+    fx_answer(f, 200, FX_APP("a1", "teama"));
+}
+
 /* D06: what is over the cap is let go, and takes no memory from then on. */
 static void cap(struct fx *f, const char *body, size_t cut, int64_t length,
                 const char *want, const char *say)
@@ -450,6 +472,7 @@ int main(void)
     test_overtaken(&f);
     test_parts(&f);
     test_lives(&f);
+    test_marks(&f);
     test_caps(&f);
     test_shared(&f);
     test_keys(&f);

@@ -78,6 +78,7 @@ static void test_full(ae_engine *e, struct fx *f)
     for (int i = 0; i <= AE_QUAR_SLOTS / AE_CACHE_TAGS_MAX; i++)
         ae_quar_tick(e, f->mono);
     tap_ok(e->nquar == 0, "and emptied in batches");
+    tap_ok(e->quar_all_us == 0, "what did not fit in has moved as well");
 }
 
 static void test_lease(ae_engine *e)
