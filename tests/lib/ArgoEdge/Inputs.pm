@@ -51,6 +51,10 @@ sub put {
     print $fh $text;
     close $fh;
     chmod 0600, "$self->{dir}/.new";
+    # a server whose children are not root has been given the directory
+    my ($uid, $gid) = (stat $self->{dir})[4, 5];
+    chown $uid, $gid, "$self->{dir}/$sub", "$self->{dir}/.new"
+        if $> == 0 && $uid != 0;
     rename "$self->{dir}/.new", $path or die "$path: $!";
 }
 

@@ -198,6 +198,7 @@ CustomLog $dir/logs/access.log edge
 Listen 127.0.0.1:$self->{port}
 LimitRequestFieldSize 32768
 LimitRequestLine 32768
+MaxKeepAliveRequests 0
 AllowEncodedSlashes NoDecode
 MergeSlashes Off
 ProxyAddHeaders Off
