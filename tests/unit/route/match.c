@@ -170,6 +170,9 @@ static void cani(void)
     tap_ok(t.kind == AE_TGT_OP && u_param(&t, "action", "get"), "empty tail");
     t = u_get("/api/v1/account/can-i/applications/get/a/b/");
     tap_ok(u_param(&t, "subresource", "a/b/"), "trailing slash");
+    t = u_get("/api/v1/account/can-i/applications/get/a%2F/b");
+    tap_ok(u_param(&t, "subresource", "a//b"),
+           "T2 (c): empty only when decoded");
     tap_ok(u_is("GET", "/api/v1/account/can-i/a/get/b//c", NULL) == 400
            && u_is("GET", "/api/v1/account/can-i/a/get/b%2F..%2Fc", NULL)
               == 400
