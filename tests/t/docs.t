@@ -30,6 +30,21 @@ $said{$1} = 1 while $operating =~ /\$argo_edge_(\w+)/g;
 is_deeply([sort keys %said], [sort grep { $_ ne 'limit' } keys %var],
     'docs/operating.md names every variable');
 
+# what $argo_edge_cache may say
+my %word;
+for my $f (qw(lib/edge/steps_cache.c lib/edge/store.c lib/cache/admission.c)) {
+    my $c = slurp(top() . "/$f");
+    $word{$1} = 1 while $c =~ /(?:return|cache_var =|no_cache\(t,|[?:] )
+        \s*"([a-z][a-z -]*)"/gx;
+}
+my ($table) = $operating =~ /^What `\$argo_edge_cache` says:\n(.*?)^"Why/ms;
+my %told;
+for my $cell (map { /^\| (`[^|]*) \|/ } split /\n/, $table // '') {
+    $told{$1} = 1 while $cell =~ /`([^`]+)`/g;
+}
+is_deeply([sort keys %told], [sort keys %word],
+    'docs/operating.md names every word of $argo_edge_cache');
+
 my ($hrc, $help) = run(build() . '/argo-edge', 'help');
 my @commands = $help =~ /^  (\w+) +\S/mg;
 ok(@commands >= 7, 'the command line has commands');
