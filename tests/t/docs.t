@@ -34,7 +34,7 @@ is_deeply([sort keys %said], [sort grep { $_ ne 'limit' } keys %var],
 my %word;
 for my $f (qw(lib/edge/steps_cache.c lib/edge/store.c lib/cache/admission.c)) {
     my $c = slurp(top() . "/$f");
-    $word{$1} = 1 while $c =~ /(?:return|cache_var =|no_cache\(t,|[?:] )
+    $word{$1} = 1 while $c =~ /(?:return|cache_var\s=|no_cache\(t,|[?:]\s)
         \s*"([a-z][a-z -]*)"/gx;
 }
 my ($table) = $operating =~ /^What `\$argo_edge_cache` says:\n(.*?)^"Why/ms;

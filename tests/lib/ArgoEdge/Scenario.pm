@@ -174,19 +174,15 @@ sub world {
         lease => '1h', quarantine => '0', %{ $arg{settings} || {} });
     $w->{server} = ArgoEdge::Server->new(kind => $kind,
         inputs => $in->dir, upstream => $w->{up}->port, cache => 1,
-        log_level => 'notice', directives => _directives($kind, \%set),
+        log_level => 'notice', directives => _directives(\%set),
         %{ $arg{server} || {} });
     return $w;
 }
 
+# In nginx's spelling: Server knows httpd's.
 sub _directives {
-    my ($kind, $set) = @_;
-    return join "\n    ", map {
-        my $n = $_;
-        $kind eq 'httpd'
-            ? 'ArgoEdge' . join('', map { ucfirst } split /_/, $n)
-                . " $set->{$n}"
-            : "argo_edge_$n $set->{$n};" } sort keys %$set;
+    my ($set) = @_;
+    return join "\n    ", map { "argo_edge_$_ $set->{$_};" } sort keys %$set;
 }
 
 # The credential as the upstream sees it, for answers to one caller only.
@@ -226,10 +222,19 @@ sub up     { return $_[0]{up} }
 sub server { return $_[0]{server} }
 sub token  { return $_[0]{token}{ $_[1] } }
 
+# The cache belongs to who runs the workers, and so does the command then.
+sub _cache_cli {
+    my ($w, @args) = @_;
+    my $dir = $w->server->dir . '/cache';
+    my $owner = (stat $dir)[4];
+    return edge_cli('cache', @args, '--cache', $dir) if !$owner || $> != 0;
+    return run('runuser', '-u', scalar getpwuid($owner), '--',
+        build() . '/argo-edge', 'cache', @args, '--cache', $dir);
+}
+
 sub entries {
     my ($w) = @_;
-    my ($rc, $out) = edge_cli('cache', 'stat', '--json', '--cache',
-        $w->server->dir . '/cache');
+    my ($rc, $out) = $w->_cache_cli('stat', '--json');
     return $rc ? -1 : decode_json($out)->{entries};
 }
 
@@ -241,8 +246,7 @@ sub purge {
     for my $tag (qw(applications app:? clusters repositories projects settings
         accounts))
     {
-        my ($rc, $out) = edge_cli('cache', 'purge', $tag, '--cache',
-            $w->server->dir . '/cache');
+        my ($rc, $out) = $w->_cache_cli('purge', $tag);
         BAIL_OUT("cannot purge: $out") if $rc;
     }
     return;
