@@ -28,6 +28,9 @@ sub load {
         for (my $i = 0; !$stop; $i++) {
             my ($t, $body) = @{ $want[$i % 2] };
             my $r = $w->server->get($t, token => $w->token('alice'));
+            # httpd's graceful restart may close a connection before it reads
+            $r = $w->server->get($t, token => $w->token('alice'))
+                if $w->{kind} ne 'nginx' && $r->{raw} eq '';
             if ($r->{status} == 200 && $r->{body} eq $body) {
                 $ok++;
             } else {
@@ -63,7 +66,6 @@ sub workers {
 # A lease belongs to a worker: after an acceptance the entry is there.
 sub hits {
     my ($w, $line) = @_;
-    my $before = $w->up->hits;
     return until_true(sub {
         $w->server->get('/api/v1/projects', token => $w->token('alice'));
         $w->outcome(alice => $line) eq 'HIT';
@@ -108,7 +110,9 @@ for my $kind (kinds()) {
     };
 
     subtest "$kind: workers are killed" => sub {
-        ok until_true(sub { workers($w) == 2 }), 'two workers';
+        # httpd here has one child with threads
+        my $n = $kind eq 'nginx' ? 2 : 1;
+        ok until_true(sub { workers($w) == $n }), 'all workers are there';
         my $end = load($w);
         my $kills = 0;
         for (1 .. 6) {
@@ -116,7 +120,7 @@ for my $kind (kinds()) {
             kill 'KILL', $victim;
             $kills++;
             ok until_true(sub { my @now = workers($w);
-                @now == 2 && !grep { $_ == $victim } @now }),
+                @now == $n && !grep { $_ == $victim } @now }),
                 'another takes its place';
         }
         my ($ok, $bad, $first) = $end->();
