@@ -11,6 +11,10 @@ use ArgoEdge::Inputs;
 use ArgoEdge::Server;
 use ArgoEdge::Upstream;
 use Test::More;
+
+# minutes long: asked for with AE_KINDS=httpd (or httpd-prefork)
+plan skip_all => 'AE_KINDS does not name httpd'
+    unless ($ENV{AE_KINDS} // '') =~ /httpd/;
 use Time::HiRes qw(sleep);
 
 $ENV{AE_NGX_MODULE} ||= build() . '/nginx/ngx_http_argo_edge_module.so';
