@@ -1,0 +1,147 @@
+#!/usr/bin/perl
+# Reload and crash under load: no request is lost by a reload, the cache
+# outlives it, and a worker that is killed leaves a working one (F1, F26).
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use ArgoEdge::Scenario;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $CLUSTERS = 'GET /api/v1/clusters';
+my $A1 = 'GET /api/v1/applications/a1';
+
+# A client in a process of its own.  Asks until told to stop; says how many
+# answers were right, and of the others the first.
+sub load {
+    my ($w) = @_;
+    # not by a signal, which would break off a request in hand
+    my $stop = "$w->{dir}/stop";
+    unlink $stop;
+    pipe my $rd, my $wr or die $!;
+    defined(my $pid = fork) or die "fork: $!";
+    if (!$pid) {
+        my ($ok, $bad, $first) = (0, 0, '');
+        my @want = ([ '/api/v1/clusters', '{"metadata":{},"items":[]}' ],
+            [ '/api/v1/applications/a1', app('teama', 'a1') ]);
+        for (my $i = 0; !-e $stop; $i++) {
+            my ($t, $body) = @{ $want[$i % 2] };
+            my $r = $w->server->get($t, token => $w->token('alice'));
+            if ($r->{status} == 200 && $r->{body} eq $body) {
+                $ok++;
+            } else {
+                $bad++;
+                $first ||= "$t: $r->{status} " . substr $r->{raw}, 0, 200;
+            }
+        }
+        syswrite $wr, "$ok\n$bad\n$first";
+        require POSIX;
+        POSIX::_exit(0);
+    }
+    close $wr;
+    return sub {
+        open my $fh, '>', $stop or die $!;
+        waitpid $pid, 0;
+        local $/;
+        return split /\n/, <$rd>, 3;
+    };
+}
+
+sub workers {
+    my ($w) = @_;
+    my @w;
+    for my $f (glob '/proc/[0-9]*/stat') {
+        open my $fh, '<', $f or next;
+        my $line = <$fh> // next;
+        push @w, $1 if $line =~ /^(\d+) \(.*\) [RSD] (\d+) /
+            && $2 == $w->server->pid;
+    }
+    return @w;
+}
+
+# A lease belongs to a worker: after an acceptance the entry is there.
+sub hits {
+    my ($w, $line) = @_;
+    return until_true(sub {
+        $w->server->get('/api/v1/projects', token => $w->token('alice'));
+        $w->outcome(alice => $line) eq 'HIT';
+    });
+}
+
+# httpd's restarts are in 30-httpd.t; here by name (AE_KINDS=httpd)
+for my $kind (grep { $_ eq 'nginx' || $ENV{AE_KINDS} } kinds()) {
+    my $w = ArgoEdge::Scenario::world($kind, server => { workers => 2 });
+    $w->server->start;
+
+    subtest "$kind: reload keeps the cache" => sub {
+        my $x = ArgoEdge::Scenario::world($kind);
+        $x->server->start;
+        $x->ask(alice => $A1);
+        is $x->outcome(alice => $A1), 'HIT', 'stored';
+        my ($old) = workers($x);
+        ok $x->server->reload, 'reload';
+        ok until_true(sub { !grep { $_ == $old } workers($x) }),
+            'a new worker alone';
+        # its lease table is empty: accepted once by another request
+        $x->ask(alice => 'GET /api/v1/projects');
+        is $x->outcome(alice => $A1), 'HIT', 'served from the old entry';
+        $x->server->stop;
+        $x->up->stop;
+        is $x->server->trouble, '', 'no worker broke';
+    };
+
+    subtest "$kind: reload under load" => sub {
+        my $end = load($w);
+        for my $n (1 .. 5) {
+            my $lines = () = $w->server->access_log =~ /\n/g;
+            ok $w->server->reload, "reload $n";
+            ok until_true(sub {
+                my $now = () = $w->server->access_log =~ /\n/g;
+                $now > $lines + 10;
+            }), 'requests go on';
+        }
+        my ($ok, $bad, $first) = $end->();
+        cmp_ok $ok, '>', 50, "$ok requests";
+        is $bad, 0, 'F26: none was lost' or diag $first;
+        is $w->server->trouble, '', 'no worker broke';
+    };
+
+    subtest "$kind: workers are killed" => sub {
+        # httpd here has one child with threads
+        my $n = $kind eq 'nginx' ? 2 : 1;
+        ok until_true(sub { workers($w) == $n }), 'all workers are there';
+        my $end = load($w);
+        my $kills = 0;
+        for (1 .. 6) {
+            my ($victim) = workers($w) or next;
+            kill 'KILL', $victim;
+            $kills++;
+            ok until_true(sub { my @now = workers($w);
+                @now == $n && !grep { $_ == $victim } @now }),
+                'another takes its place';
+        }
+        my ($ok, $bad, $first) = $end->();
+        cmp_ok $ok, '>', 20, "$ok requests";
+        # only what a killed worker had in hand
+        cmp_ok $bad, '<=', $kills, "F1: $bad lost by $kills kills"
+            or diag $first;
+        ok hits($w, $A1), 'the cache works';
+        $w->says($A1 => undef);
+        my ($r) = $w->ask(admin =>
+            'DELETE /api/v1/applications/a1',
+            header => [ 'Content-Type' => 'application/json' ]);
+        is $r->{status}, 200, 'a write is not held up by a dead writer';
+        is $w->outcome(alice => $A1), 'PASS', 'and is seen';
+        cmp_ok $w->entries, '>=', 0, 'the command line can read it';
+    };
+
+    $w->server->stop;
+    $w->up->stop;
+    (my $trouble = $w->server->trouble)
+        =~ s/^.*exited on signal 9\b.*\n//mg;
+    is $trouble, '', "$kind: nothing but the kills";
+}
+done_testing;
