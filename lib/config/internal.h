@@ -109,6 +109,11 @@ void cfg_object_sort(struct cfg_object *o);
 /* Which of dir/, .yaml, .yml, .json is there?  Two are an error. */
 int  cfg_find(struct cfg_load *l, const char *name, const char **found,
               bool *is_dir);
+/* One file of the listed directory |fd|, shown to the user as |shown|: its
+ * path and text; counts against CFG_FILES_MAX.  |perm| may be NULL. */
+int  cfg_read_listed(struct cfg_load *l, int fd, ae_str shown,
+                     const char *name, ae_str *file, ae_str *text,
+                     struct cfg_perm *perm);
 void cfg_hash(struct cfg_load *l, ae_str s);
 void cfg_warn(struct cfg_load *l, const struct ae_text *at, const char *fmt,
               ...) __attribute__((format(printf, 3, 4)));

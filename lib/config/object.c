@@ -156,6 +156,20 @@ static int check_mode(struct cfg_load *l, const struct ae_text *at,
     return AE_OK;
 }
 
+int cfg_read_listed(struct cfg_load *l, int fd, ae_str shown,
+                    const char *name, ae_str *file, ae_str *text,
+                    struct cfg_perm *perm)
+{
+    *file = ae_cs(cfg_path(l->a, shown, name));
+    if (!file->p)
+        return nomem(l);
+    if (++l->nfiles > CFG_FILES_MAX)
+        return ae_err_at(l->err, AE_E_TOOBIG, shown, 0, 0, "more than %d "
+                         "files", CFG_FILES_MAX);
+    return cfg_read_at(l->a, fd, name, *file, CFG_KEY_MAX, text, perm,
+                       l->err);
+}
+
 static int read_keys(struct cfg_load *l, int fd, ae_str shown, bool secret,
                      struct cfg_object *o)
 {
@@ -170,14 +184,7 @@ static int read_keys(struct cfg_load *l, int fd, ae_str shown, bool secret,
 
         if (!is_key(name[i]))
             continue;
-        file = ae_cs(cfg_path(l->a, shown, name[i]));
-        if (!file.p)
-            return nomem(l);
-        if (++l->nfiles > CFG_FILES_MAX)
-            return ae_err_at(l->err, AE_E_TOOBIG, shown, 0, 0, "more than %d "
-                             "files", CFG_FILES_MAX);
-        rc = cfg_read_at(l->a, fd, name[i], file, CFG_KEY_MAX, &text, &perm,
-                         l->err);
+        rc = cfg_read_listed(l, fd, shown, name[i], &file, &text, &perm);
         if (rc == AE_OK)
             rc = cfg_object_add(l, o, ae_cs(name[i]), text, file, 1);
         if (rc == AE_OK)

@@ -123,14 +123,7 @@ static int files(struct cfg_load *l, int fd, ae_str shown, struct coll *c)
 
         if (!is_manifest(ae_cs(name[i])))
             continue;
-        file = ae_cs(cfg_path(l->a, shown, name[i]));
-        if (!file.p)
-            return nomem(l);
-        if (++l->nfiles > CFG_FILES_MAX)
-            return ae_err_at(l->err, AE_E_TOOBIG, shown, 0, 0, "more than %d "
-                             "files", CFG_FILES_MAX);
-        rc = cfg_read_at(l->a, fd, name[i], file, CFG_KEY_MAX, &text, NULL,
-                         l->err);
+        rc = cfg_read_listed(l, fd, shown, name[i], &file, &text, NULL);
         if (rc == AE_OK)
             rc = file_text(l, c, file, text);
     }

@@ -25,8 +25,7 @@ static int no_memory(struct build *b)
                       "policy");
 }
 
-/* The line as written: the last one of what the reader consumed. */
-static ae_str consumed_line(const char *from, const char *to)
+ae_str ae_last_line(const char *from, const char *to)
 {
     size_t      n = (size_t)(to - from);
     const char *nl;
@@ -38,7 +37,7 @@ static ae_str consumed_line(const char *from, const char *to)
         n -= (size_t)(nl + 1 - from);
         from = nl + 1;
     }
-    return ae_trim_space(ae_s(from, n));
+    return ae_s(from, n);
 }
 
 static int add_pat(struct build *b, ae_str text, uint32_t *id)
@@ -114,7 +113,7 @@ static int add_text(struct build *b, ae_str text, uint32_t first_line,
         if (rc <= 0)
             return rc;
         to = rest.p ? rest.p : text.p + text.n;
-        raw = consumed_line(from, to);
+        raw = ae_trim_space(ae_last_line(from, to));
         if (l.key == 'p')
             rc = add_row(b, &l, raw, first_line + l.line - 1, source);
         else if (l.key == 'g')

@@ -53,6 +53,10 @@ bool ae_pat_may_raise(const struct ae_pat *p);
 
 /* ---- compile.c, index.c: the immutable policy ---- */
 
+/* The last line of what a reader consumed between |from| and |to|, as it was
+ * written, blanks and all. */
+ae_str ae_last_line(const char *from, const char *to);
+
 enum { AE_EFF_NONE = 0, AE_EFF_ALLOW, AE_EFF_DENY }; /* R9 */
 
 struct ae_row {                     /* one p-line */

@@ -157,18 +157,10 @@ static void dups_init(struct dups *d, const struct ae_rbac_in *r, ae_arena *a)
 static void locate(struct lint_line *l, const struct ae_text *part,
                    const char *from, const char *to, uint32_t line)
 {
-    size_t      n = (size_t)(to - from);
-    const char *nl;
+    ae_str whole = ae_last_line(from, to);
 
-    if (n && from[n - 1] == '\n')
-        n--;
-    nl = n ? memrchr(from, '\n', n) : NULL;
-    if (nl) {
-        n -= (size_t)(nl + 1 - from);
-        from = nl + 1;
-    }
-    l->raw = ae_trim_space(ae_s(from, n));
-    l->indent = l->raw.p ? (uint32_t)(l->raw.p - from) : 0;
+    l->raw = ae_trim_space(whole);
+    l->indent = l->raw.p ? (uint32_t)(l->raw.p - whole.p) : 0;
     l->line = (part->line ? part->line : 1) + line - 1;
 }
 

@@ -3,6 +3,7 @@
  * forwards by comparing with the recording.
  */
 #include "replay.h"
+#include "world.h"
 
 #include "config/config.h"
 
@@ -51,55 +52,27 @@ const char *core_policy_id(void)
     return snap ? ae_snapshot_id(snap) : "";
 }
 
-static char *zdup(ae_str s)
+/* As the nginx of a replay sees it: plain HTTP, from this host. */
+static void fill(const struct xchg *x, struct ae_req *r, ae_str *cookies,
+                 size_t max)
 {
-    char *q = malloc(s.n + 1);
+    const json_t *req = json_object_get(x->c, "request");
 
-    if (!q)
-        abort();
-    if (s.n)
-        memcpy(q, s.p, s.n);
-    q[s.n] = '\0';
-    return q;
-}
-
-static void fill(const struct xchg *x, struct ae_req *r, ae_str *cookies)
-{
-    const json_t *req = json_object_get(x->c, "request"), *h;
-    size_t        i;
-
-    memset(r, 0, sizeof(*r));
-    r->size = sizeof(*r);
-    r->method = ae_cs(x->method);
-    r->target = x->target;
-    r->authority = AE_STR("argocd.example.com");
+    world_fill(r, x->method, x->target, json_object_get(req, "headers"),
+               x->body, cookies, max);
     r->scheme = AE_STR("http");
     r->peer = AE_STR("127.0.0.1");
-    r->cookie = cookies;
     r->content_length = x->has_body && !x->chunked ? (int64_t)x->body.n : -1;
     r->has_body = x->chunked || x->body.n > 0;
-    json_array_foreach(json_object_get(req, "headers"), i, h) {
-        ae_str k = ae_json_str(json_array_get(h, 0));
-        ae_str v = ae_trim(ae_json_str(json_array_get(h, 1)));
-        int    id = ae_hdr_lookup(k);
-
-        if (ae_ieq(k, AE_STR("cookie"))) {
-            cookies[r->ncookie++] = v;
-        } else if (id >= 0 && r->hdr[id].p) {
-            r->hdr_dup |= 1u << id;
-        } else if (id >= 0) {
-            r->hdr[id] = v;
-        }
-    }
 }
 
 static void took(struct msg *m, int status, ae_str ctype, ae_str body)
 {
     m->status = status;
-    m->ctype = zdup(ctype);
-    m->body = zdup(body);
+    m->ctype = world_z(ctype);
+    m->body = world_z(body);
     m->nbody = body.n;
-    m->policy_id = zdup(AE_STR(""));
+    m->policy_id = world_z(AE_STR(""));
 }
 
 /* Drives the transaction to its terminal action. */
@@ -148,7 +121,7 @@ int core_run(const struct server *s, const struct xchg *x, struct msg *out)
     ae_loc_init(&loc);
     loc.mode = AE_MODE_ENFORCE;
     ae_loc_defaults(&loc);
-    fill(x, &req, cookies);
+    fill(x, &req, cookies, sizeof(cookies) / sizeof(cookies[0]));
     t = ae_txn_begin(engine, &loc, &req, ae_heap_mem(&heap));
     if (!t)
         return -1;

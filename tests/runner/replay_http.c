@@ -1,5 +1,6 @@
 /* replay_http.c - a client that sends a recorded request byte for byte. */
 #include "replay.h"
+#include "world.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -62,18 +63,6 @@ static ae_str field(ae_str head, const char *name)
     return ae_s(NULL, 0);
 }
 
-static char *z(ae_str s)
-{
-    char *q = malloc(s.n + 1);
-
-    if (!q)
-        abort();
-    if (s.n)
-        memcpy(q, s.p, s.n);
-    q[s.n] = '\0';
-    return q;
-}
-
 /* De-chunks as much as is there; true at the last chunk. */
 static bool unchunk(ae_str in, char *out, size_t *n)
 {
@@ -119,11 +108,11 @@ static bool parse(ae_str in, const struct xchg *x, struct msg *m)
     body = ae_sub(in, end + 4, in.n);
     msg_free(m);
     m->status = in.n > 12 ? atoi(in.p + 9) : 0;
-    m->ctype = z(field(head, "content-type"));
+    m->ctype = world_z(field(head, "content-type"));
     id = field(head, "x-replay-policy");
-    m->policy_id = z(id);
+    m->policy_id = world_z(id);
     m->unexpected = field(head, "x-replay").p != NULL;
-    m->body = z(body);
+    m->body = world_z(body);
     m->nbody = body.n;
     te = field(head, "transfer-encoding");
     cl = field(head, "content-length");
@@ -189,9 +178,9 @@ static int roundtrip(int port, ae_str bytes, const struct xchg *x,
     collect(fd, x, out);
     close(fd);
     if (!out->ctype) {
-        out->ctype = z(AE_STR(""));
-        out->policy_id = z(AE_STR(""));
-        out->body = z(AE_STR(""));
+        out->ctype = world_z(AE_STR(""));
+        out->policy_id = world_z(AE_STR(""));
+        out->body = world_z(AE_STR(""));
     }
     return 0;
 }

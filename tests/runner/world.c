@@ -116,7 +116,7 @@ void world_fill(struct ae_req *r, const char *method, ae_str target,
     }
 }
 
-static char *zdup(ae_str s)
+char *world_z(ae_str s)
 {
     char *q = malloc(s.n + 1);
 
@@ -149,10 +149,10 @@ int world_run(struct world *w, const char *method, ae_str target,
     }
     out->kind = act.kind;
     out->status = act.reply.status;
-    out->ctype = zdup(act.reply.ctype);
-    out->body = zdup(act.reply.body);
+    out->ctype = world_z(act.reply.ctype);
+    out->body = world_z(act.reply.body);
     out->nbody = act.reply.body.n;
-    out->trace = zdup(ae_txn_trace(t));
+    out->trace = world_z(ae_txn_trace(t));
     ae_txn_end(t);
     ae_heap_free(&heap);
     return 0;

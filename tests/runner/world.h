@@ -40,6 +40,9 @@ int  world_run(struct world *w, const char *method, ae_str target,
                const json_t *headers, ae_str body, struct answer *out);
 void answer_free(struct answer *a);
 
+/* A NUL-terminated copy on the heap; without memory the run ends. */
+char *world_z(ae_str s);
+
 /* Fill |r| from recorded headers; |cookies| holds at least |max| lines. */
 void world_fill(struct ae_req *r, const char *method, ae_str target,
                 const json_t *headers, ae_str body, ae_str *cookies,

@@ -51,10 +51,6 @@ sub put {
     print $fh $text;
     close $fh;
     chmod 0600, "$self->{dir}/.new";
-    # a server that is not root was given the directory
-    my @owner = (stat $self->{dir})[4, 5];
-    chown @owner, "$self->{dir}/.new", "$self->{dir}/$sub"
-        if $> == 0 && $owner[0] != 0;
     # a server whose children are not root has been given the directory
     my ($uid, $gid) = (stat $self->{dir})[4, 5];
     chown $uid, $gid, "$self->{dir}/$sub", "$self->{dir}/.new"
