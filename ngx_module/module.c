@@ -25,6 +25,8 @@ static void ngx_http_argo_edge_start(ngx_http_argo_edge_main_conf_t *mcf);
 static void ngx_http_argo_edge_stop(ngx_http_argo_edge_main_conf_t *mcf);
 static void ngx_http_argo_edge_cleanup(void *data);
 static void ngx_http_argo_edge_tick(ngx_event_t *ev);
+static int64_t ngx_http_argo_edge_wall(void *ctx);
+static int64_t ngx_http_argo_edge_mono(void *ctx);
 static void ngx_http_argo_edge_log(void *ctx, enum ae_log_level level,
     const char *msg);
 
@@ -168,6 +170,9 @@ ngx_http_argo_edge_create_main_conf(ngx_conf_t *cf)
     ae_conf_init(&mcf->conf);
 
     mcf->host.log = ngx_http_argo_edge_log;
+    mcf->host.wall_us = ngx_http_argo_edge_wall;
+    mcf->host.mono_us = ngx_http_argo_edge_mono;
+    mcf->host.one_thread = true;
 
     return mcf;
 }
@@ -542,6 +547,26 @@ ngx_http_argo_edge_tick(ngx_event_t *ev)
     ae_engine_tick(mcf->engine);
 
     ngx_add_timer(ev, 1000);
+}
+
+
+/* the time of this turn of the event loop, as all of nginx has it */
+
+static int64_t
+ngx_http_argo_edge_wall(void *ctx)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000000 + (int64_t) tp->msec * 1000;
+}
+
+
+static int64_t
+ngx_http_argo_edge_mono(void *ctx)
+{
+    return (int64_t) ngx_current_msec * 1000;
 }
 
 

@@ -2,7 +2,7 @@
  * hash.c - XXH3 for look-up and integrity, SHA-256 where it must hold.
  *
  * The low-level SHA-256 calls are meant: EVP's one-shot digest fetches the
- * algorithm anew at each call, several times what a cache key costs.
+ * algorithm anew at each call, several times what the digest costs.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/base.h"
@@ -63,20 +63,18 @@ void ae_hmac256(ae_str key, const ae_str *fields, size_t n,
     OPENSSL_cleanse(pad, sizeof(pad));
 }
 
-void ae_keyed256(ae_str key, ae_str s, unsigned char out[32])
+void ae_slot256(const unsigned char key[16], ae_str s, unsigned char out[32])
 {
-    unsigned char len[8];
-    SHA256_CTX    c;
+    const char *p = s.p ? s.p : "";
 
-    for (int b = 0; b < 8; b++)
-        len[b] = (unsigned char)((uint64_t)key.n >> (8 * b));
-    SHA256_Init(&c);
-    SHA256_Update(&c, len, sizeof(len));
-    if (key.n)
-        SHA256_Update(&c, key.p, key.n);
-    if (s.n)
-        SHA256_Update(&c, s.p, s.n);
-    SHA256_Final(out, &c);
+    for (size_t i = 0; i < 2; i++) {
+        XXH128_hash_t h;
+        uint64_t      seed;
+
+        memcpy(&seed, key + 8 * i, sizeof(seed));
+        h = XXH3_128bits_withSeed(p, s.n, seed);
+        memcpy(out + 16 * i, &h, sizeof(h));
+    }
 }
 
 bool ae_ct_eq(const void *a, const void *b, size_t n)

@@ -17,8 +17,9 @@ struct ae_cache_key {
     ae_str        full;       /* the length-prefixed fields themselves */
 };
 /* Fields are joined length-prefixed, order matters.  |secret| is the store's
- * hash key.  |full| lives in |a|.  An absent field differs from an empty one.
- * AE_E_NOMEM; AE_E_TOOBIG beyond AE_CACHE_KEY_MAX (do not cache). */
+ * hash key, 16 bytes or more.  |full| lives in |a|.  An absent field differs
+ * from an empty one.  AE_E_NOMEM; AE_E_TOOBIG beyond AE_CACHE_KEY_MAX (do not
+ * cache); AE_E_INVAL for a shorter secret. */
 int ae_cache_key_make(ae_arena *a, ae_str secret, const ae_str *fields,
                       size_t n, struct ae_cache_key *out);
 

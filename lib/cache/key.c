@@ -29,6 +29,8 @@ int ae_cache_key_make(ae_arena *a, ae_str secret, const ae_str *fields,
     char  *buf, *p;
 
     memset(out, 0, sizeof(*out));
+    if (secret.n < 16)
+        return AE_E_INVAL;
     for (size_t i = 0; i < n; i++) {
         if (fields[i].n > AE_CACHE_KEY_MAX)
             return AE_E_TOOBIG;
@@ -44,6 +46,6 @@ int ae_cache_key_make(ae_arena *a, ae_str secret, const ae_str *fields,
         p = put_field(p, fields[i]);
     *p = '\0';
     out->full = ae_s(buf, total);
-    ae_keyed256(secret, out->full, out->hash);
+    ae_slot256((const unsigned char *)secret.p, out->full, out->hash);
     return AE_OK;
 }

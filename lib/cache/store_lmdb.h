@@ -26,7 +26,7 @@
 #include <sys/types.h>
 
 enum {
-    LM_FORMAT = 1,            /* of everything below (R34) */
+    LM_FORMAT = 2,            /* of everything below (R34) */
     LM_CHUNK = 16368,         /* 4 pages with LMDB's page header */
     LM_INLINE = 1536,         /* bodies up to this stay in the record, and */
     LM_PAGE = 4080,           /* so do those that fill one page with it: the

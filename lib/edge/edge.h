@@ -93,12 +93,13 @@ struct ae_engine {
     struct ae_host   host;
     ae_snapshot     *snap;
     /* One lock over what threads share (httpd's event MPM): the seen table,
-     * rights and their lazily filled tables, hints, leases, quarantine.  Under
-     * nginx nobody ever waits for it. */
+     * rights and their lazily filled tables, hints, leases, quarantine.  Taken
+     * by ae_lock(), which nginx's one thread makes do without. */
     pthread_mutex_t  lock;
     pthread_mutex_t  store_lock;
     ae_seen         *seen;
     ae_hints        *hints;
+    ae_route_memo   *memo;       /* of |snap| */
     ae_store        *store;      /* NULL: proxy-only; see ae_edge_store() */
     int64_t          store_retry_us; /* when to try to open it again */
     uint64_t         store_bad;  /* hash of the last logged failure */
@@ -114,6 +115,19 @@ struct ae_engine {
     uint64_t         bad_hash;   /* of the last logged input error */
     _Atomic uint64_t count[AE_N__COUNT];
 };
+
+/* Half a dozen locks a request are a tenth of what the core costs it. */
+static inline void ae_lock(ae_engine *e, pthread_mutex_t *m)
+{
+    if (!e->host.one_thread)
+        pthread_mutex_lock(m);
+}
+
+static inline void ae_unlock(ae_engine *e, pthread_mutex_t *m)
+{
+    if (!e->host.one_thread)
+        pthread_mutex_unlock(m);
+}
 
 static inline void ae_count(ae_engine *e, enum ae_counter c)
 {
@@ -227,7 +241,6 @@ struct ae_txn {
     bool                 cache_class; /* the operation may be cached at all */
     struct ae_cache_key  key;
     ae_str              *tags; size_t ntags;
-    uint64_t             gen[AE_CACHE_TAGS_MAX];
     const ae_str        *wtags; size_t nwtags; /* moved by this request */
     bool                 wtags_made;
     int64_t              quar_until;
@@ -240,10 +253,9 @@ struct ae_txn {
     struct ae_act        act;
     int                  shadow_status; /* what enforce would have said */
     ae_str               shadow_body;
-    struct ae_field      reply_hdr[8]; size_t nreply_hdr;
-    struct ae_field      set[8]; size_t nset;
-    char                 age[24], status_text[64];
-    const char          *trace[AE_STEPS_MAX]; size_t ntrace;
+    size_t               nreply_hdr;
+    size_t               nset;
+    size_t               ntrace;
 
     /* response */
     bool                 resp_seen, resp_ended;
@@ -252,7 +264,16 @@ struct ae_txn {
     struct ae_collect    resp;
     bool                 want_401, want_compare, want_store;
     int64_t              max_age_s;  /* of the upstream, -1 none */
-    struct ae_field      resp_set[4]; size_t nresp_set;
+    size_t               nresp_set;
+
+    /* From here on nothing is zeroed at the start: counted by what stands
+     * above, or written before it is read. */
+    uint64_t             gen[AE_CACHE_TAGS_MAX];
+    struct ae_field      reply_hdr[8];
+    struct ae_field      set[8];
+    struct ae_field      resp_set[4];
+    const char          *trace[AE_STEPS_MAX];
+    char                 age[24], status_text[64];
 };
 
 /* A step says MORE (next one) or ACT (t->act is filled). */

@@ -146,6 +146,7 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
     e->snap = snap;
     e->seen = ae_seen_new(AE_SEEN_SLOTS, seed_new(e));
     e->hints = ae_hints_new(AE_HINT_SLOTS);
+    e->memo = ae_route_memo_new(seed_new(e));
     e->leases = calloc(AE_LEASE_SLOTS, sizeof *e->leases);
     if (!e->seen || !e->hints || !e->leases) {
         ae_engine_free(e);
@@ -165,6 +166,7 @@ void ae_engine_free(ae_engine *e)
         e->store->ops->close(e->store);
     ae_seen_free(e->seen);
     ae_hints_free(e->hints);
+    ae_route_memo_free(e->memo);
     ae_rights_unref(e->anon);
     ae_quar_free(e);
     free(e->leases);
@@ -187,13 +189,14 @@ void ae_edge_publish(ae_engine *e, ae_snapshot *s)
     ae_snapshot *old;
     struct ae_rights *anon;
 
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     old = e->snap;
     e->snap = s;
     anon = e->anon;
     e->anon = NULL;
     ae_seen_drop_all(e->seen);
-    pthread_mutex_unlock(&e->lock);
+    ae_route_memo_clear(e->memo);
+    ae_unlock(e, &e->lock);
     ae_rights_unref(anon);
     ae_snapshot_unref(old);
 }
@@ -207,8 +210,8 @@ void ae_engine_tick(ae_engine *e)
     if (!e->store && ae_edge_mono(e) >= e->store_retry_us)
         open_store(e);
     if (e->store && e->store->ops->tick) {
-        pthread_mutex_lock(&e->store_lock);
+        ae_lock(e, &e->store_lock);
         e->store->ops->tick(e->store, ae_edge_wall(e));
-        pthread_mutex_unlock(&e->store_lock);
+        ae_unlock(e, &e->store_lock);
     }
 }

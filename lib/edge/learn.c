@@ -184,9 +184,9 @@ void ae_learn_hint(ae_txn *t, const struct ae_object *o)
     ns = hint_ns(t, o->ns);
     if (!ns.p)
         return;
-    pthread_mutex_lock(&t->e->lock);
+    ae_lock(t->e, &t->e->lock);
     ae_hints_put(t->e->hints, ns, o->name, o->project);
-    pthread_mutex_unlock(&t->e->lock);
+    ae_unlock(t->e, &t->e->lock);
 }
 
 /* Single applications and sets show themselves.  What hides a member (fields=)
@@ -226,9 +226,9 @@ void ae_learn_request(ae_txn *t, struct ae_object *o)
         p = t->fetched;
     if (!p.n && service(t, AE_STR("ApplicationService_"))) {
         ns = hint_ns(t, o->ns);
-        pthread_mutex_lock(&t->e->lock);
+        ae_lock(t->e, &t->e->lock);
         p = ae_hints_get(t->e->hints, &t->a, ns, o->name);
-        pthread_mutex_unlock(&t->e->lock);
+        ae_unlock(t->e, &t->e->lock);
     }
     o->project = p;
     o->known = p.n > 0 && o->name.n > 0;

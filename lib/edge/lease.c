@@ -34,7 +34,7 @@ void ae_lease_grant(ae_engine *e, const unsigned char d[32], int64_t at)
 {
     struct ae_lease *l, *b;
 
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     l = find(e, d);
     if (!l) {
         b = bucket(e, d);
@@ -47,18 +47,18 @@ void ae_lease_grant(ae_engine *e, const unsigned char d[32], int64_t at)
     } else if (at > l->at_us) {
         l->at_us = at;
     }
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
 }
 
 void ae_lease_drop(ae_engine *e, const unsigned char d[32])
 {
     struct ae_lease *l;
 
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     l = find(e, d);
     if (l)
         memset(l, 0, sizeof *l);
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
 }
 
 bool ae_lease_live(ae_engine *e, const unsigned char d[32], int64_t now,
@@ -67,10 +67,10 @@ bool ae_lease_live(ae_engine *e, const unsigned char d[32], int64_t now,
     struct ae_lease *l;
     bool live;
 
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     l = find(e, d);
     /* An acceptance from the future is a clock that jumped (F20). */
     live = l && l->at_us <= now && now - l->at_us < lease_us;
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
     return live;
 }

@@ -46,9 +46,9 @@ static int bump(ae_engine *e, const ae_str *tags, size_t n)
     ae_store *s = ae_edge_store(e);
     int rc;
 
-    pthread_mutex_lock(&e->store_lock);
+    ae_lock(e, &e->store_lock);
     rc = s->ops->bump(s, tags, n);
-    pthread_mutex_unlock(&e->store_lock);
+    ae_unlock(e, &e->store_lock);
     if (rc == AE_OK)
         ae_count(e, AE_N_cache_bumped);
     else
@@ -66,17 +66,17 @@ int64_t ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us)
     late = bump(e, tags, n) != AE_OK && bump(e, tags, n) != AE_OK;
     if (us <= 0 && !late)
         return 0;
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     for (size_t i = 0; i < n; i++)
         hold(e, tags[i], until, late);
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
     return until;
 }
 
 /* Else whoever may ask for nothing could keep the cache empty by asking. */
 void ae_quar_release(ae_engine *e, const ae_str *tags, size_t n, int64_t until)
 {
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     for (size_t i = 0; i < n; i++) {
         struct ae_quar *q = find(e, tags[i]);
 
@@ -85,7 +85,7 @@ void ae_quar_release(ae_engine *e, const ae_str *tags, size_t n, int64_t until)
         free((char *)(uintptr_t)q->tag.p);
         *q = e->quar[--e->nquar];
     }
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
 }
 
 bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n)
@@ -93,7 +93,7 @@ bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n)
     bool held = false;
     int64_t now = 0;
 
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     if (e->nquar || e->quar_all_us) {
         now = ae_edge_mono(e);
         held = e->quar_all_us > now;
@@ -102,7 +102,7 @@ bool ae_quar_holds(ae_engine *e, const ae_str *tags, size_t n)
         struct ae_quar *q = find(e, tags[i]);
         held = q && (q->until_us > now || q->late);
     }
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
     return held;
 }
 
@@ -111,7 +111,7 @@ static size_t take_due(ae_engine *e, int64_t now, ae_str *out, size_t max)
 {
     size_t n = 0;
 
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     for (size_t i = 0; i < e->nquar && n < max; ) {
         if (e->quar[i].late || e->quar[i].until_us <= now) {
             out[n++] = e->quar[i].tag;
@@ -120,7 +120,7 @@ static size_t take_due(ae_engine *e, int64_t now, ae_str *out, size_t max)
             i++;
         }
     }
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
     return n;
 }
 
@@ -132,15 +132,15 @@ static void end_all(ae_engine *e, int64_t now)
     size_t n;
     const ae_str *all = ae_tags_all(&n);
 
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     due = e->quar_all_us && e->quar_all_us <= now;
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
     if (!due || bump(e, all, n) != AE_OK)
         return;
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     if (e->quar_all_us <= now)
         e->quar_all_us = 0;
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
 }
 
 void ae_quar_tick(ae_engine *e, int64_t now)
@@ -153,10 +153,10 @@ void ae_quar_tick(ae_engine *e, int64_t now)
     end_all(e, now);
     n = take_due(e, now, due, AE_CACHE_TAGS_MAX);
     if (n && bump(e, due, n) != AE_OK) {
-        pthread_mutex_lock(&e->lock);
+        ae_lock(e, &e->lock);
         for (size_t i = 0; i < n; i++)
             hold(e, due[i], now, true);
-        pthread_mutex_unlock(&e->lock);
+        ae_unlock(e, &e->lock);
     }
     for (size_t i = 0; i < n; i++)
         free((char *)(uintptr_t)due[i].p);

@@ -191,9 +191,9 @@ static bool look_up(ae_txn *t, struct ae_entry *en)
     ae_store *s = ae_edge_store(t->e);
     int rc;
 
-    pthread_mutex_lock(&t->e->store_lock);
+    ae_lock(t->e, &t->e->store_lock);
     rc = s->ops->get(s, &t->key, t->tags, t->ntags, t->wall_us, &t->a, en);
-    pthread_mutex_unlock(&t->e->store_lock);
+    ae_unlock(t->e, &t->e->store_lock);
     if (rc == AE_E_CORRUPT)
         ae_count(t->e, AE_N_cache_corrupt);
     return rc == 1 && en->status == 200;
@@ -245,9 +245,9 @@ static enum ae_step_ret miss(ae_txn *t, unsigned cc)
         t->reason = "only-if-cached";
         return ae_reply_error(t, 504, 4, AE_STR("not in the cache"));
     }
-    pthread_mutex_lock(&t->e->store_lock);
+    ae_lock(t->e, &t->e->store_lock);
     rc = s->ops->generations(s, t->tags, t->ntags, t->gen);
-    pthread_mutex_unlock(&t->e->store_lock);
+    ae_unlock(t->e, &t->e->store_lock);
     t->store_wanted = rc == AE_OK;
     return AE_STEP_MORE;
 }

@@ -97,11 +97,11 @@ static bool seen(ae_txn *t)
     uint64_t gen = ae_tokens_generation(t->snap->tokens);
     struct ae_identity *i;
 
-    pthread_mutex_lock(&t->e->lock);
+    ae_lock(t->e, &t->e->lock);
     i = ae_seen_get(t->e->seen, t->cred.token, gen, t->wall_us / 1000000);
     if (i)
         ae_identity_ref(i);
-    pthread_mutex_unlock(&t->e->lock);
+    ae_unlock(t->e, &t->e->lock);
     t->id = i;
     return i != NULL;
 }
@@ -194,7 +194,7 @@ static int find_rights(ae_txn *t)
     struct ae_rights *r, *old = NULL;
     int rc = AE_OK;
 
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     r = anon ? e->anon : t->id->attached;
     if (!r || r->snap != t->snap) {
         old = r;
@@ -212,7 +212,7 @@ static int find_rights(ae_txn *t)
         atomic_fetch_add(&r->refs, 1);
         t->rights = r;
     }
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
     ae_rights_unref(old);
     return rc;
 }
@@ -282,9 +282,9 @@ static enum ae_step_ret verify(ae_txn *t)
         }
         ae_count(t->e, AE_N_token_ok);
         t->id = r.identity;
-        pthread_mutex_lock(&t->e->lock);
+        ae_lock(t->e, &t->e->lock);
         ae_seen_put(t->e->seen, t->cred.token, gen, t->id);
-        pthread_mutex_unlock(&t->e->lock);
+        ae_unlock(t->e, &t->e->lock);
     }
     t->who = AE_WHO_TOKEN;
     if (t->id->confirmed && find_rights(t) != AE_OK)

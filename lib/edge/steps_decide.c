@@ -101,13 +101,13 @@ void ae_decide_checks(ae_txn *t, const struct ae_checks *c,
 
     *at = NULL;
     memset(why, 0, sizeof *why);
-    pthread_mutex_lock(&t->e->lock);
+    ae_lock(t->e, &t->e->lock);
     for (size_t i = 0; i < c->n && v == AE_ALLOW; i++) {
         v = ask_chain(t, c, &i, why);
         *at = &c->v[i];
         fixed &= c->v[i].obj == AE_OBJ_FIXED;
     }
-    pthread_mutex_unlock(&t->e->lock);
+    ae_unlock(t->e, &t->e->lock);
     *verdict = v;
     *certain = fixed && v != AE_UNKNOWN;
 }

@@ -71,6 +71,20 @@ static void route_op(ae_txn *t)
         t->skip_decide = true;
 }
 
+/* What is remembered was read by the snapshot in force; a request that began
+ * under another reads for itself. */
+static int route(ae_txn *t, const struct ae_route_in *in)
+{
+    ae_engine *e = t->e;
+    int rc;
+
+    ae_lock(e, &e->lock);
+    rc = ae_route_again(e->snap == t->snap ? e->memo : NULL, &t->snap->route,
+                        in, &t->a, &t->tgt);
+    ae_unlock(e, &e->lock);
+    return rc;
+}
+
 enum ae_step_ret ae_step_route(ae_txn *t)
 {
     const struct ae_req *r = t->req;
@@ -82,7 +96,7 @@ enum ae_step_ret ae_step_route(ae_txn *t)
         .has_body = r->has_body,
     };
 
-    if (ae_route(&t->snap->route, &in, &t->a, &t->tgt) != AE_OK) {
+    if (route(t, &in) != AE_OK) {
         t->a.failed = true;
         return AE_STEP_MORE;
     }

@@ -239,9 +239,9 @@ static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
         return "expired";
     if (t->rights && t->tgt.op->cache != AE_CC_LOGIN)
         scope = ae_s((const char *)t->rights->scope, sizeof t->rights->scope);
-    pthread_mutex_lock(&t->e->store_lock);
+    ae_lock(t->e, &t->e->store_lock);
     rc = s->ops->put(s, &t->key, &en, t->tags, t->ntags, t->gen, scope);
-    pthread_mutex_unlock(&t->e->store_lock);
+    ae_unlock(t->e, &t->e->store_lock);
     switch (rc) {
     case AE_OK: return NULL;
     case AE_E_STATE: return "overtaken";

@@ -28,7 +28,7 @@ ae_txn *ae_txn_begin(ae_engine *e, const ae_loc *loc,
     t = mem.alloc(mem.ctx, sizeof *t + AE_SCRATCH);
     if (!t)
         return NULL;
-    memset(t, 0, sizeof *t);
+    memset(t, 0, offsetof(struct ae_txn, gen));
     ae_arena_init(&t->a, mem, t + 1, AE_SCRATCH);
     t->e = e;
     t->loc = loc;
@@ -37,10 +37,10 @@ ae_txn *ae_txn_begin(ae_engine *e, const ae_loc *loc,
     t->wall_us = ae_edge_wall(e);
     t->mono_us = ae_edge_mono(e);
     /* One snapshot for the whole request (F19). */
-    pthread_mutex_lock(&e->lock);
+    ae_lock(e, &e->lock);
     t->snap = e->snap;
     ae_snapshot_ref(t->snap);
-    pthread_mutex_unlock(&e->lock);
+    ae_unlock(e, &e->lock);
     ae_count(e, AE_N_requests);
     return t;
 }

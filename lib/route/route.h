@@ -102,6 +102,19 @@ struct ae_route_in {
  * GRPC whatever the method: the content type must then be passed on. */
 int ae_route(const struct ae_route_conf *c, const struct ae_route_in *in,
              ae_arena *a, struct ae_target *out);
+/* ---- memo.c ------------------------------------------------------------- */
+
+/* The same, remembering what plain targets mean: for one |c| only, so clear
+ * it when that changes.  Belongs to whoever calls it one at a time.  NULL from
+ * _new is fine: nothing is remembered then. */
+typedef struct ae_route_memo ae_route_memo;
+ae_route_memo *ae_route_memo_new(uint64_t seed);
+void           ae_route_memo_free(ae_route_memo *m);
+void           ae_route_memo_clear(ae_route_memo *m);
+int ae_route_again(ae_route_memo *m, const struct ae_route_conf *c,
+                   const struct ae_route_in *in, ae_arena *a,
+                   struct ae_target *out);
+
 /* First value of a bound query or path parameter; absent span if none. */
 ae_str ae_target_get(const struct ae_target *t, const char *name);
 

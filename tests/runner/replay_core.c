@@ -24,7 +24,7 @@ static void quiet(void *ctx, enum ae_log_level level, const char *text)
 
 int core_load(const struct server *s)
 {
-    static struct ae_host host = { quiet, NULL, NULL, NULL };
+    static struct ae_host host = { .log = quiet };
     static ae_str         apps[] = { { "apps-*", 6 } };
     struct ae_err         err = { .code = 0 };
     char                  text[900];

@@ -1,12 +1,15 @@
 /* key.c - T9, K12. */
 #include "help.h"
 
+#define SECRET AE_STR("secret of 16 byte")
+#define OTHER AE_STR("another of 16 b.")
+
 static struct ae_cache_key two(ae_arena *a, ae_str x, ae_str y)
 {
     ae_str              f[2] = { x, y };
     struct ae_cache_key k;
 
-    tap_ok(ae_cache_key_make(a, AE_STR("secret"), f, 2, &k) == AE_OK, "made");
+    tap_ok(ae_cache_key_make(a, SECRET, f, 2, &k) == AE_OK, "made");
     return k;
 }
 
@@ -40,17 +43,17 @@ int main(void)
     tap_ok(same(two(a, AE_STR("a\0b"), AE_STR("y")),
                 two(a, AE_STR("a\0b"), AE_STR("y"))), "NUL is a byte");
     f = AE_STR("x");
-    ae_cache_key_make(a, AE_STR("secret"), &f, 1, &k);
+    ae_cache_key_make(a, SECRET, &f, 1, &k);
     struct ae_cache_key k2 = k;
-    ae_cache_key_make(a, AE_STR("other"), &f, 1, &k2);
+    ae_cache_key_make(a, OTHER, &f, 1, &k2);
     tap_ok(memcmp(k.hash, k2.hash, 32) != 0, "the hash is keyed");
-    tap_ok(ae_cache_key_make(a, AE_STR("s"), &big, 1, &k) == AE_E_TOOBIG,
+    tap_ok(ae_cache_key_make(a, SECRET, &big, 1, &k) == AE_E_TOOBIG,
            "over the cap");
     big.n -= 4;
-    tap_ok(ae_cache_key_make(a, AE_STR("s"), &big, 1, &k) == AE_OK,
+    tap_ok(ae_cache_key_make(a, SECRET, &big, 1, &k) == AE_OK,
            "at the cap");
     ae_arena_init(&none, (struct ae_mem){ no_mem, NULL }, NULL, 0);
-    tap_ok(ae_cache_key_make(&none, AE_STR("s"), &f, 1, &k) == AE_E_NOMEM,
+    tap_ok(ae_cache_key_make(&none, SECRET, &f, 1, &k) == AE_E_NOMEM,
            "no memory");
     pool_free(&p);
     return tap_done();

@@ -179,7 +179,8 @@ static void fx_open(struct fx *f)
     f->loc.mode = AE_MODE_ENFORCE;
     f->loc.status_header = 1;
     ae_loc_defaults(&f->loc);
-    f->host = (struct ae_host){ fx_log, fx_wall, fx_mono, f };
+    f->host = (struct ae_host){ .log = fx_log, .wall_us = fx_wall,
+                                .mono_us = fx_mono, .ctx = f };
     f->wall = FX_NOW * 1000000;
     f->mono = 1000000;
     ae_arena_init(&f->a, ae_heap_mem(&f->heap), NULL, 0);
