@@ -132,9 +132,12 @@ SETTER(set_zone)
     int    rc;
 
     UNUSED(l), UNUSED(n);
-    if (!size.p || !name_ok(name, "_-."))
-        return bad(err, args[0], "NAME:SIZE, such as argo_edge:16m");
-    rc = bytes(size, 64 << 10, 1ULL << 36, &c->zone_size, err);
+    if (!size.p || !name_ok(name, "_-./") || name.n > 255
+        || (name.p[0] != '/' && ae_find(name, '/') < name.n)
+        || name.p[name.n - 1] == '/')
+        return bad(err, args[0], "NAME:SIZE, such as argo_edge:16m, or the"
+                   " absolute path of a file before the colon");
+    rc = bytes(size, 1 << 20, 1ULL << 36, &c->zone_size, err);
     return rc == AE_OK ? keep(a, name, &c->zone_name, err) : rc;
 }
 

@@ -9,6 +9,7 @@
 #include "base/inputs.h"
 #include "cache/cache.h"
 #include "config/config.h"
+#include "limit/zone.h"
 #include "policy/policy.h"
 #include "route/route.h"
 #include "token/token.h"
@@ -91,6 +92,7 @@ struct ae_quar { ae_str tag; int64_t until_us; bool late; };
 struct ae_engine {
     const ae_conf   *conf;
     struct ae_host   host;
+    ae_zone         *zone;       /* shared or private, never NULL */
     ae_snapshot     *snap;
     /* One lock over what threads share (httpd's event MPM): the seen table,
      * rights and their lazily filled tables, hints, leases, quarantine.  Taken

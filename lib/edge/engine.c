@@ -125,6 +125,30 @@ static void open_store(ae_engine *e)
         store_recovered(e);
 }
 
+/* A zone that cannot be shared is one of our own: everything works, but each
+ * process counts for itself. */
+static int open_zone(ae_engine *e, struct ae_err *err)
+{
+    struct ae_zone_conf c = { .name = e->conf->zone_name,
+                              .size = e->conf->zone_size };
+    struct ae_err       why = { 0 };
+    const char         *fresh = NULL;
+    char                text[1024];
+
+    if (c.name.n && ae_zone_open(&c, &e->zone, &fresh, &why) == AE_OK) {
+        if (fresh && strcmp(fresh, "is new") != 0)
+            ae_edge_log(e, AE_LOG_NOTICE, "argo-edge: the zone %.*s %s: made"
+                        " anew", (int)c.name.n, c.name.p, fresh);
+        return AE_OK;
+    }
+    if (c.name.n)
+        ae_edge_log(e, AE_LOG_ERROR, "argo-edge: no shared zone, each process"
+                    " counts for itself: %s",
+                    ae_err_str(&why, text, sizeof text));
+    c.name = ae_s(NULL, 0);
+    return ae_zone_open(&c, &e->zone, NULL, err);
+}
+
 int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
                   const struct ae_host *host, ae_engine **out,
                   struct ae_err *err)
@@ -153,6 +177,10 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
         return ae_err_set(err, AE_E_NOMEM, "out of memory");
     }
     atomic_init(&e->dice, seed_new(e));
+    if (open_zone(e, err)) {
+        ae_engine_free(e);
+        return AE_E_NOMEM;
+    }
     open_store(e);
     *out = e;
     return AE_OK;
@@ -170,6 +198,7 @@ void ae_engine_free(ae_engine *e)
     ae_rights_unref(e->anon);
     ae_quar_free(e);
     free(e->leases);
+    ae_zone_close(e->zone);
     ae_snapshot_unref(e->held);
     ae_snapshot_unref(e->snap);
     pthread_mutex_destroy(&e->store_lock);

@@ -61,9 +61,10 @@ none('the library knows no environment, locale, terminal or clock of its own',
         |newlocale|localtime|localtime_r|mktime|strftime|printf|puts|putchar
         |perror|exit|abort|_exit|fork|execv|execve|vfork|rand|srand|random
         |signal|sigaction)\s*\()}x, \@lib));
-none('it sleeps nowhere but in the bounded wait for the store\'s writer lock',
+none('it sleeps nowhere but in the bounded waits for the store\'s writer lock '
+    . 'and, at the start, the zone\'s',
     grep_code(qr{\b((?:sleep|usleep|nanosleep|poll|select)\s*\()}x,
-        [ grep { !m{^lib/cache/store_lmdb} } @lib ]));
+        [ grep { !m{^lib/(?:cache/store_lmdb|limit/zone_file\.c)} } @lib ]));
 none('the library has no thread-local data',
     grep_code(qr{\b(_Thread_local|__thread|thread_local)\b}, \@lib));
 
@@ -183,10 +184,11 @@ sub touches {
 }
 
 none('nothing in the library can be written to but what callers own', @data);
-none('only config reads files, only the LMDB store opens its own',
+none('only config reads files, only the LMDB store and the zone open their own',
     touches(qr/open|openat|fopen|fdopen|opendir|fdopendir|readdir|stat|lstat
         |fstatat|open64|openat64|fopen64|stat64|mkdir|unlink|unlinkat|rename
-        |readlink/x, qr{^lib/(?:config/|cache/store_lmdb)}));
+        |linkat|readlink/x,
+        qr{^lib/(?:config/|cache/store_lmdb|limit/zone_file\.o)}));
 none('only the LMDB store knows LMDB',
     touches(qr/mdb_\w+/, qr{^lib/(?:cache/store_lmdb|mirror/)}));
 none('the library opens no sockets and starts no programs',

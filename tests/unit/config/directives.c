@@ -78,7 +78,11 @@ static void main_level(void)
           && ae_eq_lit(conf.zone_name, "argo_edge"));
     refuses("zone", "argo_edge");
     refuses("zone", ":16m");
-    refuses("zone", "a:1k");
+    TAKES("zone", "/run/argo-edge/zone:1m", conf.zone_size == 1 << 20
+          && ae_eq_lit(conf.zone_name, "/run/argo-edge/zone"));
+    refuses("zone", "a:1023k");
+    refuses("zone", "a/b:16m");
+    refuses("zone", "/run/:16m");
     TAKES("namespace", "gitops", ae_eq_lit(conf.ns, "gitops"));
     refuses("namespace", "git/ops");
     TAKES("app_namespaces", "apps-*,team-a other", conf.napp_ns == 3
