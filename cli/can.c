@@ -1,10 +1,10 @@
 /* can.c - may SUBJECT do ACTION on RESOURCE OBJECT? */
-#include "cli.h"
+#include "survey.h"
 
 #include <stdio.h>
 
 /* The short names that people type for `argocd account can-i`. */
-static ae_str long_name(const char *s)
+ae_str long_name(const char *s)
 {
     static const struct { const char *from, *to; } alias[] = {
         { "app", "applications" }, { "apps", "applications" },

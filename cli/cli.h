@@ -17,7 +17,7 @@ enum { CLI_LIST_MAX = 256 };
 /* Every option of every command; a command says which ones it takes. */
 struct cli {
     const char *inputs, *ns, *cache, *claims, *secret_file, *projects,
-               *root_path, *header, *body, *expires, *id;
+               *root_path, *header, *body, *expires, *id, *audit;
     const char *group[CLI_LIST_MAX];
     size_t      ngroup;
     bool        json, explain, trace, help;
@@ -36,7 +36,7 @@ struct command {
 };
 
 extern const struct command cmd_can, cmd_lint, cmd_routes, cmd_route,
-    cmd_token, cmd_decide, cmd_cache;
+    cmd_token, cmd_decide, cmd_cache, cmd_who_can, cmd_roles, cmd_diff;
 
 /* Prints "argo-edge: ..." to stderr and returns |code|. */
 int cli_fail(int code, const char *fmt, ...)

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &cmd_can, &cmd_lint, &cmd_routes, &cmd_route, &cmd_token, &cmd_decide,
-    &cmd_cache,
+    &cmd_can, &cmd_who_can, &cmd_roles, &cmd_lint, &cmd_diff, &cmd_routes,
+    &cmd_route, &cmd_token, &cmd_decide, &cmd_cache,
 };
 enum { NCOMMAND = sizeof(commands) / sizeof(commands[0]) };
 
@@ -31,6 +31,7 @@ static const struct { const char *name, *arg, *help; } options[] = {
     { "body", "FILE", "a request body" },
     { "trace", NULL, "name the steps taken" },
     { "cache", "DIR", "the cache directory; default /var/cache/argo-edge" },
+    { "audit", "FILE", "an audit log, to be decided again" },
     { "json", NULL, "print JSON" },
 };
 enum { NOPTION = sizeof(options) / sizeof(options[0]) };
@@ -125,7 +126,7 @@ static const char **slot(struct cli *c, const char *name)
         { "claims", &c->claims }, { "secret-file", &c->secret_file },
         { "expires", &c->expires }, { "id", &c->id },
         { "header", &c->header }, { "body", &c->body },
-        { "cache", &c->cache },
+        { "cache", &c->cache }, { "audit", &c->audit },
     };
 
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)

@@ -135,6 +135,14 @@ static const struct known asked[] = {
 };
 enum { NASKED = sizeof(asked) / sizeof(asked[0]) };
 
+const char *ae_policy_asks(size_t i, const char **actions)
+{
+    if (i >= NASKED)
+        return NULL;
+    *actions = asked[i].actions;
+    return asked[i].resource;
+}
+
 static bool any_action(const struct ae_pat *act, const char *list)
 {
     ae_str rest = ae_cs(list), one;

@@ -177,6 +177,44 @@ void ae_explain(ae_principal *pr, ae_str resource, ae_str action,
 json_t *ae_explain_json(ae_principal *pr, ae_str resource, ae_str action,
                         ae_str object);
 
+/* ---- survey.c, example.c: the policy as a whole ------------------------- */
+
+/* One p-line.  Spans live as long as the policy. */
+struct ae_grant {
+    ae_str   subject, resource, action, object;  /* as written: patterns */
+    int      effect;                 /* 1 allow, -1 deny, 0 means nothing */
+    ae_str   file; uint32_t line; ae_str text;
+    ae_str   project;                /* whose role says so; absent: global */
+    bool     builtin;
+};
+/* One g-line. */
+struct ae_member {
+    ae_str   member, role;
+    ae_str   file; uint32_t line; ae_str text;
+    ae_str   project;
+    bool     builtin;
+};
+void ae_policy_grants(const ae_policy *p,
+                      void (*fn)(void *ctx, const struct ae_grant *g),
+                      void *ctx);
+void ae_policy_members(const ae_policy *p,
+                       void (*fn)(void *ctx, const struct ae_member *m),
+                       void *ctx);
+/* The p-lines that |pr| reaches, whatever the project asked about; each once.
+ * AE_E_NOMEM: not all were shown. */
+int  ae_principal_grants(ae_principal *pr,
+                         void (*fn)(void *ctx, const struct ae_grant *g),
+                         void *ctx);
+/* A text that |pattern| matches by the policy's own match mode, to ask the
+ * policy with; absent if none was found (or without memory). */
+ae_str ae_policy_example(const ae_policy *p, ae_arena *a, ae_str pattern);
+/* Does |pattern| match |text|, by the policy's match mode?  Compiles anew:
+ * for people, not for requests. */
+bool ae_policy_fits(const ae_policy *p, ae_str pattern, ae_str text);
+/* What Argo CD asks: resource |i| and its actions, separated by blanks; NULL
+ * behind the last. */
+const char *ae_policy_asks(size_t i, const char **actions);
+
 /* ---- lint.c ------------------------------------------------------------- */
 
 enum ae_lint_level { AE_LINT_ERROR, AE_LINT_WARN, AE_LINT_INFO };
