@@ -46,7 +46,7 @@ is_deeply([sort keys %told], [sort keys %word],
     'docs/operating.md names every word of $argo_edge_cache');
 
 my ($hrc, $help) = run(build() . '/argo-edge', 'help');
-my @commands = $help =~ /^  (\w+) +\S/mg;
+my @commands = $help =~ /^  ([\w-]+) +\S/mg;
 ok(@commands >= 7, 'the command line has commands');
 for my $c (@commands) {
     my ($r, $out) = run(build() . '/argo-edge', 'help', $c);
@@ -54,7 +54,7 @@ for my $c (@commands) {
     like($out, qr/\Ausage: argo-edge $c /, "help $c says how");
 }
 my $readme = slurp(top() . '/README.md');
-while ($readme =~ /^\$ argo-edge (\w+)/mg) {
+while ($readme =~ /^\$ argo-edge ([\w-]+)/mg) {
     my $c = $1;
     ok((grep { $_ eq $c } @commands), "README: argo-edge $c is there");
 }
