@@ -69,6 +69,7 @@ static void *create_server_conf(apr_pool_t *p, server_rec *s)
     mem.ctx = p;
     ae_arena_init(&mc->arena, mem, NULL, 0);
     ae_conf_init(&mc->conf);
+    mc->conf.serving = true;
     mc->host.log = log_host;
     return mc;
 }

@@ -168,6 +168,7 @@ ngx_http_argo_edge_create_main_conf(ngx_conf_t *cf)
 
     ae_arena_init(&mcf->arena, mem, NULL, 0);
     ae_conf_init(&mcf->conf);
+    mcf->conf.serving = true;
 
     mcf->host.log = ngx_http_argo_edge_log;
     mcf->host.wall_us = ngx_http_argo_edge_wall;

@@ -26,6 +26,7 @@ struct ae_conf {
     ae_str   upstream_version;
     ae_str   dex_server;
     uint32_t workers;           /* for LMDB reader slots; shells fill it */
+    bool     serving;           /* a server's: R33 in full; shells fill it */
 };
 
 /* Per-location settings.  Negative / UNSET until merged. */

@@ -100,6 +100,7 @@ int ae_inputs_load(ae_str dir, const struct ae_conf *c, ae_heap *heap,
     ae_arena        a;
     struct ae_err   own = { 0 };
     struct cfg_load l = { .a = &a, .dir = dir, .in = out,
+                          .serving = c && c->serving,
                           .err = err ? err : &own };
 
     (void)c; /* which namespace counts is judged by those who use projects */

@@ -89,6 +89,7 @@ struct cfg_load {               /* one run of ae_inputs_load() */
     struct ae_inputs *in;
     struct ae_err    *err;
     size_t            warn_cap, nfiles;
+    bool              serving;  /* ae_conf's */
 };
 
 struct cfg_object {

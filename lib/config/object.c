@@ -130,11 +130,10 @@ static bool is_key(const char *name)
     return true;
 }
 
-/* R33, and what we make of it.  Writable by everybody: refused, whoever can
- * write argocd-secret can mint tokens.  Writable by the group: refused, except
- * for the owner's private group (umask 002).  Readable by everybody: only a
- * warning, since 0644 is what Kubernetes mounts a Secret with unless told
- * otherwise, and a refusal would make the plain installation impossible. */
+/* R33.  Who can write argocd-secret can mint tokens, and so can who can read
+ * it: a server takes neither.  Writable by the group passes for the owner's
+ * private group (umask 002).  The command line warns of a secret that all may
+ * read, as it does not serve anybody with it. */
 static int check_mode(struct cfg_load *l, const struct ae_text *at,
                       const struct cfg_perm *p, bool secret, bool *warned)
 {
@@ -142,6 +141,11 @@ static int check_mode(struct cfg_load *l, const struct ae_text *at,
         return ae_err_at(l->err, AE_E_IO, at->file, 0, 0, "is writable by %s "
                          "(mode %04o); remove that with chmod go-w",
                          p->mode & 02 ? "everybody" : "its group", p->mode);
+    if (secret && (p->mode & 04) && l->serving)
+        return ae_err_at(l->err, AE_E_IO, at->file, 0, 0, "is readable by "
+                         "everybody (mode %04o), and whoever reads it can "
+                         "make tokens; mount the Secret with defaultMode: "
+                         "0440, or chmod o-r", p->mode);
     if (*warned)
         return AE_OK;
     if (!secret && (p->mode & 02)) {

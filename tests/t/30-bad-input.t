@@ -66,6 +66,12 @@ my @bad = (
         open my $fh, '>', $_[0]->dir . '/argocd-rbac-cm.yaml' or die $!;
         print $fh "${MANIFEST}  policy.csv: ''\n" },
       qr{/argocd-rbac-cm\.yaml: .*/argocd-rbac-cm is there as well; remove} ],
+    [ 'a secret that all may read', sub { chmod 0644,
+        $_[0]->dir . '/argocd-secret/server.secretkey' },
+      qr{/server\.secretkey: is readable by everybody .*0440} ],
+    [ 'a secret that all may write', sub { chmod 0666,
+        $_[0]->dir . '/argocd-secret/server.secretkey' },
+      qr{/server\.secretkey: is writable by everybody .*go-w} ],
     [ 'no such directory', sub { rename $_[0]->dir, $_[0]->dir . '.away' },
       qr{: the directory of inputs does not exist; mount } ],
 );
@@ -74,6 +80,7 @@ sub mend {
     my ($in) = @_;
     my $d = $in->dir;
     rename "$d.away", $d if -d "$d.away";
+    chmod 0600, "$d/argocd-secret/server.secretkey";
     unlink "$d/appprojects/bad.yaml", "$d/appprojects/bad.json",
         "$d/argocd-rbac-cm/scopes", "$d/argocd-rbac-cm.yaml";
     rmdir "$d/argocd-rbac-cm/policy.csv"
@@ -92,9 +99,6 @@ my @half = (
 my @warned = (
     [ 'no argocd-secret', sub { remove_tree($_[0]->dir . '/argocd-secret') },
       qr{no argocd-secret among the inputs: .*forwarded uncached} ],
-    [ 'a secret that all may read', sub { chmod 0644,
-        $_[0]->dir . '/argocd-secret/server.secretkey' },
-      qr{/server\.secretkey:1: is readable by everybody .*0440} ],
     [ 'a match mode that is none', sub { $_[0]->put(
         'argocd-rbac-cm/policy.matchMode', 'fuzzy') },
       qr{/policy\.matchMode:1: is neither glob nor regex} ],

@@ -150,9 +150,11 @@ static void not_files(void)
 
 static void modes(void)
 {
-    struct dir d;
-    struct run r;
+    struct dir     d;
+    struct run     r;
+    struct ae_conf serve;
 
+    ae_conf_init(&serve);
     dir_make(&d);
     dir_put(&d, "argocd-secret/server.secretkey", "k");
     dir_mode(&d, "argocd-secret/server.secretkey", 0440);
@@ -162,7 +164,14 @@ static void modes(void)
     dir_mode(&d, "argocd-secret/server.secretkey", 0644);
     load(&r, d.path);
     tap_ok(r.rc == AE_OK && warned(&r, "server.secretkey", "0440"),
-           "0644, what Kubernetes mounts, is warned of");
+           "0644 is warned of where nobody is served");
+    drop(&r);
+    serve.serving = true;
+    memset(&r, 0, sizeof(r));
+    r.rc = ae_inputs_load(ae_cs(d.path), &serve, &r.heap, &r.in, &r.src,
+                          &r.err);
+    tap_ok(r.rc == AE_E_IO && strstr(r.err.text, "defaultMode: 0440"),
+           "a server refuses it (R33): %s", r.err.text);
     drop(&r);
     dir_mode(&d, "argocd-secret/server.secretkey", 0666);
     load(&r, d.path);
