@@ -115,6 +115,11 @@ void ae_buf_printf(ae_buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 static inline ae_str ae_buf_str(const ae_buf *b) { return ae_s(b->p, b->n); }
 
+/* ---- goquote.c ---------------------------------------------------------- */
+
+/* Append |s| as Go's strconv.Quote (fmt's %q) writes it. */
+void ae_go_quote(ae_buf *b, ae_str s);
+
 /* ---- err.c -------------------------------------------------------------- */
 
 /* Record an error (first wins) and return |code|.  |e| may be NULL. */

@@ -314,3 +314,36 @@ bool ae_principal_covers_all(ae_principal *pr, ae_str resource, ae_str action)
     ask_everywhere(&q);
     return q.v == AE_ALLOW;
 }
+
+enum { PROJECT_ROWS_MAX = 512 }; /* beyond, asking each object is as good */
+
+enum ae_verdict ae_decide_in_project(ae_principal *pr, ae_str resource,
+                                     ae_str action, ae_str project)
+{
+    const struct ae_ask *by = NULL;
+    struct family        f = { .tail = AE_STR(""), .mid = AE_STR("") };
+    struct ae_plan      *plan;
+    struct ae_ra        *ra;
+    ae_str               name = { NULL, 0 };
+    uint32_t             set = AE_SET_BASE;
+    char                 head[256];
+
+    if (project.n >= sizeof(head))
+        return AE_UNKNOWN;
+    if (project.n)
+        memcpy(head, project.p, project.n);
+    head[project.n] = '/';
+    f.head = ae_s(head, project.n + 1);
+    ae_principal_trim(pr);
+    ra = ae_principal_ra(pr, resource, action);
+    if (!ra || ra->scope == AE_SCOPE_WHOLE)
+        return AE_UNKNOWN;
+    if (!pr->local)
+        set = ae_decide_set(pr, ra->scope, f.head, &name);
+    if (name.p)
+        return AE_UNKNOWN; /* a project that we cannot see */
+    plan = ae_principal_plan(pr, ra, set);
+    if (!plan || plan->nrow > PROJECT_ROWS_MAX)
+        return AE_UNKNOWN;
+    return family_verdict(plan, &f, false, &by);
+}

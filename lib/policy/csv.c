@@ -2,7 +2,7 @@
  * csv.c - policy lines as Argo CD reads them (C1-C6): Go's encoding/csv on
  * one stripped line at a time, leading space of a field dropped.
  */
-#include "policy/csv.h"
+#include "policy/policy.h"
 
 #define NFIELDS 6 /* no line that means something has more */
 

@@ -2,7 +2,7 @@
  * integrity.c - Argo CD's warning about roles that are granted but give
  * nothing (C6).
  */
-#include "policy/csv.h"
+#include "policy/policy.h"
 
 #define MAX_EDGES 10 /* R8 */
 

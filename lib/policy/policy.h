@@ -158,6 +158,12 @@ void ae_decide_any_project(ae_principal *pr, ae_str resource, ae_str action,
                            ae_str suffix, bool with_bare,
                            struct ae_decision *out);
 
+/* The same question for every object "<project>/..." of one project, by a look
+ * at the patterns alone.  Unknown: it depends on the object, or would take
+ * longer than to ask for each.  Sound, not complete. */
+enum ae_verdict ae_decide_in_project(ae_principal *pr, ae_str resource,
+                                     ae_str action, ae_str project);
+
 /* True only if the rights cover every object of |resource| for |action|: an
  * allow row matching everything and no deny row that can match (design 4.6). */
 bool ae_principal_covers_all(ae_principal *pr, ae_str resource, ae_str action);

@@ -2,7 +2,7 @@
  * projects.c - AppProjects: the policy text generated for one (P1), the
  * check at write time (P8), and the look-up of a role's tokens (T8).
  */
-#include "policy/csv.h"
+#include "policy/policy.h"
 
 #include <inttypes.h>
 

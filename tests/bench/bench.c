@@ -50,6 +50,7 @@ int main(int argc, char **argv)
     static const char *const token[] = { "token.", NULL };
     static const char *const store[] = { "store.", NULL };
     static const char *const limit[] = { "limit.", NULL };
+    static const char *const list[] = { "list.", NULL };
     static const char *const http[] = { "http.", "ratio.", NULL };
     int                      quick = 0, i = 1;
 
@@ -71,6 +72,8 @@ int main(int argc, char **argv)
         bench_store(quick, emit);
     if (group_wanted(limit))
         bench_limit(quick, emit);
+    if (group_wanted(list))
+        bench_list(quick, emit);
     if (group_wanted(http))
         return bench_http(quick, emit) ? 1 : 0;
     return 0;

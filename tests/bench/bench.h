@@ -8,6 +8,7 @@ void bench_policy(int quick, bench_emit emit);
 void bench_token(int quick, bench_emit emit);
 void bench_store(int quick, bench_emit emit);
 void bench_limit(int quick, bench_emit emit);
+void bench_list(int quick, bench_emit emit);
 /* Returns -1 (and says why on stderr) when nginx or wrk is missing. */
 int  bench_http(int quick, bench_emit emit);
 

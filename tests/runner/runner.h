@@ -13,6 +13,7 @@ enum { CHECK_FAIL = 0, CHECK_PASS = 1, CHECK_SKIP = 2 };
 struct run_ctx {
     const char *file;    /* the vector file */
     const char *inputs;  /* --inputs DIR, or the default beside the file */
+    const json_t *root;  /* the whole file */
 };
 
 typedef int (*check_fn)(const struct run_ctx *r, const json_t *c, char *why,
@@ -29,5 +30,6 @@ int check_rbac_project_validate(const struct run_ctx *, const json_t *, char *,
 int check_rbac_decide(const struct run_ctx *, const json_t *, char *, size_t);
 int check_api_token(const struct run_ctx *, const json_t *, char *, size_t);
 int check_api_can_i(const struct run_ctx *, const json_t *, char *, size_t);
+int check_api_list(const struct run_ctx *, const json_t *, char *, size_t);
 
 #endif

@@ -26,6 +26,7 @@ static const struct { const char *suite; check_fn check; } checkers[] = {
     { "rbac.project-validate", check_rbac_project_validate },
     { "api.token", check_api_token },
     { "api.can-i", check_api_can_i },
+    { "api.list", check_api_list },
 };
 
 static check_fn checker(const char *suite)
@@ -43,8 +44,8 @@ static bool is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* inputs/seed beside the file, else the project's own: found from where we
- * stand, or from where this program lies (BUILD/tests/vectors). */
+/* inputs/seed or inputs beside the file, else the project's own: found from
+ * where we stand, or from where this program lies (BUILD/tests/vectors). */
 static void default_inputs(const char *file, char *out, size_t n)
 {
     static const char own[] = "tests/vectors/api/inputs/seed";
@@ -56,6 +57,12 @@ static void default_inputs(const char *file, char *out, size_t n)
              slash ? (int)(slash - file) + 1 : 0, file);
     if (is_dir(out))
         return;
+    snprintf(out, n, "%.*sinputs/argocd-cm",
+             slash ? (int)(slash - file) + 1 : 0, file);
+    if (is_dir(out)) {
+        *strrchr(out, '/') = '\0';
+        return;
+    }
     snprintf(out, n, "%s", own);
     if (is_dir(out))
         return;
@@ -142,7 +149,7 @@ static void run_file(const char *file, const char *inputs, struct sum *total)
 {
     json_error_t   e;
     char           seed[2048];
-    struct run_ctx r = { file, inputs };
+    struct run_ctx r = { file, inputs, NULL };
     struct sum     s = { 0, 0, 0 };
     json_t        *root = json_load_file(file, JSON_ALLOW_NUL, &e);
     const char    *suite = json_string_value(json_object_get(root, "suite"));
@@ -153,6 +160,7 @@ static void run_file(const char *file, const char *inputs, struct sum *total)
         default_inputs(file, seed, sizeof(seed));
         r.inputs = seed;
     }
+    r.root = root;
     if (check && json_is_array(cases)) {
         run_cases(&r, suite, check, cases, &s);
     } else {

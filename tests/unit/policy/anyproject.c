@@ -74,6 +74,53 @@ static void soundness(void)
            firm[AE_DENY], firm[AE_ALLOW], covered);
 }
 
+/* One answer for a whole project is the answer for each object in it. */
+static void in_project(void)
+{
+    static const char *const tails[] = { "web", "ns/web", "", "a", "x/y/z",
+                                         "p1/web", "we", "webs" };
+    unsigned bad = 0, firm[3] = { 0 };
+
+    for (uint64_t seed = 7000; seed < 7200; seed++) {
+        static struct world w;
+        ae_policy          *p;
+
+        make_world(&w, seed);
+        p = world_policy(&w);
+        for (int i = 0; p && i < 3; i++) {
+            struct who    u;
+            ae_principal *pr;
+
+            any_who(&w, &u);
+            pr = who_principal(p, &u);
+            for (int j = 0; j < NPROJECTS; j++) {
+                const char *res = PICK(&w, resources);
+                const char *act = PICK(&w, actions);
+                enum ae_verdict v = ae_decide_in_project(
+                    pr, ae_cs(res), ae_cs(act), ae_cs(projects[j]));
+
+                firm[v]++;
+                for (size_t k = 0; v != AE_UNKNOWN
+                     && k < sizeof(tails) / sizeof(tails[0]); k++) {
+                    struct ae_decision d;
+                    char               obj[64];
+
+                    snprintf(obj, sizeof(obj), "%s/%s", projects[j],
+                             tails[k]);
+                    ae_decide(pr, ae_cs(res), ae_cs(act), ae_cs(obj), &d);
+                    bad += d.verdict != v;
+                }
+            }
+            ae_principal_free(pr);
+        }
+        ae_policy_free(p);
+    }
+    tap_ok(bad == 0, "a project's answer is that of each of its objects");
+    tap_ok(firm[AE_DENY] > 500 && firm[AE_ALLOW] > 50 && firm[AE_UNKNOWN] > 50,
+           "and there are all three (%u no, %u yes, %u open)", firm[AE_DENY],
+           firm[AE_ALLOW], firm[AE_UNKNOWN]);
+}
+
 static ae_policy *load(const char *text, bool partial,
                        const struct ae_project *projs, size_t n)
 {
@@ -123,6 +170,7 @@ int main(void)
     ae_policy        *p;
 
     soundness();
+    in_project();
     p = load("p, dev, applications, get, p/*, allow\n", false, &proj, 1);
     tap_ok(any(p, "admin", NULL, false) == AE_ALLOW, "admins may everywhere");
     tap_ok(any(p, "nobody", NULL, false) == AE_DENY, "a stranger nowhere");

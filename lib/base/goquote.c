@@ -1,11 +1,11 @@
 /*
- * goquote.c - strconv.Quote of Go, for the error texts of C5.
+ * goquote.c - strconv.Quote of Go, for error texts that quote the request.
  *
  * What Go prints as it is and what it escapes follows Unicode 15.0 (letters,
  * marks, numbers, punctuation, symbols, and the plain space), so the ranges
  * are written down here: the C library's view depends on the locale.
  */
-#include "policy/csv.h"
+#include "base/base.h"
 
 static const struct range { uint32_t lo, hi; } printable[] = {
     { 0xa1, 0xac }, { 0xae, 0x377 }, { 0x37a, 0x37f }, { 0x384, 0x38a },
