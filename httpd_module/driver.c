@@ -139,8 +139,12 @@ static int drive(request_rec *r, argo_edge_ctx *ctx)
             rc = argo_edge_fetch(r, ctx);
             break;
         case AE_WAIT:
-            /* a thread that sleeps serves nobody */
-            return HTTP_TOO_MANY_REQUESTS;
+            /* bounded by the core; a thread that asked the upstream instead
+             * would be no freer */
+            apr_sleep(apr_time_from_msec(ctx->act.wait.ms));
+            n--;
+            rc = OK;
+            break;
         default:
             ctx->terminal = 1;
             return carry_out(r, ctx);

@@ -101,6 +101,38 @@ static int may_feed(request_rec *r, argo_edge_ctx *ctx)
     return 0;
 }
 
+/* The upstream's answer gives way to a stored one. */
+static void replace(request_rec *r, argo_edge_ctx *ctx,
+                    const struct ae_act *act)
+{
+    apr_table_clear(r->headers_out);
+    apr_table_clear(r->err_headers_out);
+    ctx->act = *act;
+    ctx->replaced = 1;
+    r->status = act->reply.status;
+    r->status_line = NULL;
+    argo_edge_head(r, ctx);
+}
+
+static apr_status_t pass_instead(ap_filter_t *f, argo_edge_ctx *ctx,
+                                 apr_bucket_brigade *bb)
+{
+    apr_bucket *b;
+
+    if (!ctx->sent) {
+        ctx->sent = 1;
+        apr_brigade_cleanup(bb);
+        b = argo_edge_bucket(f->r, ctx);
+        if (b)
+            APR_BRIGADE_INSERT_TAIL(bb, b);
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(
+                                        f->r->connection->bucket_alloc));
+        return ap_pass_brigade(f->next, bb);
+    }
+    apr_brigade_cleanup(bb);
+    return APR_SUCCESS;
+}
+
 static void headers_came(request_rec *r, argo_edge_ctx *ctx)
 {
     struct ae_resp resp;
@@ -111,6 +143,10 @@ static void headers_came(request_rec *r, argo_edge_ctx *ctx)
     response(r, &resp);
     if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK)
         edit.feed = false;
+    if (edit.instead) {
+        replace(r, ctx, edit.instead);
+        return;
+    }
     if (ctx->loc.mode == AE_MODE_ENFORCE)
         edit_response(r, ctx, &edit);
     if (edit.feed && may_feed(r, ctx)) {
@@ -179,6 +215,8 @@ static apr_status_t response_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (!ctx->responded)
         headers_came(f->r, ctx);
+    if (ctx->replaced)
+        return pass_instead(f, ctx, bb);
     for (b = APR_BRIGADE_FIRST(bb);
          ctx->feeding && b != APR_BRIGADE_SENTINEL(bb);
          b = APR_BUCKET_NEXT(b))

@@ -5,28 +5,45 @@
 
 #include "mod_argo_edge.h"
 
-static int send_answer(request_rec *r, argo_edge_ctx *ctx)
+/* Type, length and fields of our answer. */
+void argo_edge_head(request_rec *r, argo_edge_ctx *ctx)
 {
-    apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
-    apr_bucket_brigade *bb = apr_brigade_create(r->pool, ba);
     const struct ae_field *f = ctx->act.reply.hdr;
-    ae_str body = ctx->act.reply.body;
     size_t k;
 
-    ctx->sent = 1;
     if (ctx->act.reply.ctype.n)
         ap_set_content_type(r, argo_edge_str(r->pool, ctx->act.reply.ctype));
     for (k = 0; k < ctx->act.reply.nhdr; k++)
         apr_table_setn(r->headers_out, argo_edge_str(r->pool, f[k].name),
                        argo_edge_str(r->pool, f[k].value));
-    if (r->status != HTTP_NOT_MODIFIED)
-        ap_set_content_length(r, (apr_off_t) body.n);
+    if (ctx->act.reply.status != HTTP_NOT_MODIFIED)
+        ap_set_content_length(r, (apr_off_t) ctx->act.reply.body.n);
     /* ranges and validators are the core's business (K14) */
     apr_table_unset(r->headers_in, "Range");
     apr_table_unset(r->headers_in, "If-Range");
-    if (body.n)
-        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body.p, body.n,
-                                                           r->pool, ba));
+}
+
+/* Its body, or NULL. */
+apr_bucket *argo_edge_bucket(request_rec *r, argo_edge_ctx *ctx)
+{
+    ae_str body = ctx->act.reply.body;
+
+    return body.n ? apr_bucket_pool_create(body.p, body.n, r->pool,
+                                           r->connection->bucket_alloc)
+                  : NULL;
+}
+
+static int send_answer(request_rec *r, argo_edge_ctx *ctx)
+{
+    apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, ba);
+    apr_bucket *b;
+
+    ctx->sent = 1;
+    argo_edge_head(r, ctx);
+    b = argo_edge_bucket(r, ctx);
+    if (b)
+        APR_BRIGADE_INSERT_TAIL(bb, b);
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(ba));
     (void) ap_pass_brigade(r->output_filters, bb);
     return OK;

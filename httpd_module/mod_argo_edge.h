@@ -76,6 +76,7 @@ typedef struct {
     unsigned noted:1;
     unsigned responded:1;
     unsigned feeding:1;
+    unsigned replaced:1;        /* the upstream's answer, by a stored one */
     unsigned redirected:1;
     unsigned error_page:1;
 } argo_edge_ctx;
@@ -107,6 +108,8 @@ void argo_edge_fetch_register(void);
 /* handler.c */
 int argo_edge_reply(request_rec *r, argo_edge_ctx *ctx);
 int argo_edge_handler(request_rec *r);
+void argo_edge_head(request_rec *r, argo_edge_ctx *ctx);
+apr_bucket *argo_edge_bucket(request_rec *r, argo_edge_ctx *ctx);
 
 /* filter.c */
 void argo_edge_insert_filter(request_rec *r);

@@ -189,7 +189,7 @@ enum ae_act_kind {
     AE_CACHED,     /* send reply.* (a stored body); terminal */
     AE_NEED_BODY,  /* read the request body (<= body.max), ae_txn_body() */
     AE_NEED_FETCH, /* make sub-request fetch.*, then ae_txn_fetched() */
-    AE_WAIT        /* come back in wait.ms */
+    AE_WAIT        /* step again in wait.ms; nothing else is lost by it */
 };
 
 struct ae_field { ae_str name, value; };
@@ -278,6 +278,8 @@ struct ae_resp_edit {
     const struct ae_field *set;  /* response headers to set; names for ever */
     size_t                 nset;
     bool                   feed; /* body wanted: ae_txn_resp_part() */
+    const struct ae_act   *instead; /* not NULL: send its reply.* and drop
+                                    the upstream's answer (stale-if-error) */
 };
 
 /* The upstream's header arrived, BEFORE anything is sent to the client: moves

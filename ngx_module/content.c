@@ -8,6 +8,8 @@
 #include "ngx_http_argo_edge.h"
 
 
+static ngx_int_t ngx_http_argo_edge_head(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx);
 static ngx_int_t ngx_http_argo_edge_send(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
 static ngx_http_upstream_conf_t *ngx_http_argo_edge_copy_conf(
@@ -66,12 +68,9 @@ ngx_http_argo_edge_cached_handler(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_argo_edge_send(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
+ngx_http_argo_edge_head(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
 {
     size_t                  k;
-    ngx_int_t               rc;
-    ngx_buf_t              *b;
-    ngx_chain_t             out;
     ngx_table_elt_t        *h;
     const struct ae_field  *f;
 
@@ -102,11 +101,30 @@ ngx_http_argo_edge_send(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
             return NGX_ERROR;
         }
 
-        /* gzip weakens what it finds here */
+        /* gzip weakens the one and stays away from the other */
 
         if (h->key.len == 4 && ngx_strncmp(h->lowcase_key, "etag", 4) == 0) {
             r->headers_out.etag = h;
+
+        } else if (h->key.len == 16
+                   && ngx_strncmp(h->lowcase_key, "content-encoding", 16) == 0)
+        {
+            r->headers_out.content_encoding = h;
         }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_argo_edge_send(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
+{
+    ngx_int_t     rc;
+    ngx_chain_t  *out;
+
+    if (ngx_http_argo_edge_head(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     rc = ngx_http_send_header(r);
@@ -119,23 +137,74 @@ ngx_http_argo_edge_send(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
         return ngx_http_send_special(r, NGX_HTTP_LAST);
     }
 
+    out = ngx_http_argo_edge_chain(r, ctx);
+
+    return out ? ngx_http_output_filter(r, out) : NGX_ERROR;
+}
+
+
+/* the body of our answer; its buffer is the last one */
+
+ngx_chain_t *
+ngx_http_argo_edge_chain(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *out;
+
     b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
+    out = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || out == NULL) {
+        return NULL;
     }
 
     /* memory, not temporary: no filter may write into a stored answer */
 
     b->pos = (u_char *) ctx->act.reply.body.p;
     b->last = b->pos + ctx->act.reply.body.n;
-    b->memory = 1;
+    b->memory = b->last != b->pos;
     b->last_buf = 1;
     b->last_in_chain = 1;
 
-    out.buf = b;
-    out.next = NULL;
+    out->buf = b;
+    out->next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    return out;
+}
+
+
+/*
+ * The upstream's answer, whose header is about to leave, gives way to ours;
+ * the body filter drops the rest of it.
+ */
+
+ngx_int_t
+ngx_http_argo_edge_replace(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, const struct ae_act *act)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            h[i].hash = 0;
+        }
+    }
+
+    r->headers_out.etag = NULL;
+    r->headers_out.location = NULL;
+    r->headers_out.content_encoding = NULL;
+    r->headers_out.last_modified_time = -1;
+    r->headers_out.status_line.len = 0;
+    r->err_status = 0;
+
+    ctx->act = *act;
+    ctx->replaced = 1;
+
+    return ngx_http_argo_edge_head(r, ctx);
 }
 
 

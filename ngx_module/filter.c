@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_argo_edge_edit_response(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx, struct ae_resp_edit *edit);
 static void ngx_http_argo_edge_clear(ngx_http_request_t *r,
     ngx_table_elt_t *h);
+static ngx_int_t ngx_http_argo_edge_instead(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, ngx_chain_t *in);
 static ngx_uint_t ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
 
@@ -66,6 +68,15 @@ ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
 
     if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK) {
         edit.feed = false;
+    }
+
+    if (edit.instead) {
+
+        if (ngx_http_argo_edge_replace(r, ctx, edit.instead) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_next_header_filter(r);
     }
 
     if (ctx->lcf->loc.mode == AE_MODE_ENFORCE
@@ -291,6 +302,30 @@ ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
 }
 
 
+/* what the upstream says is taken and dropped, our body goes out once */
+
+static ngx_int_t
+ngx_http_argo_edge_instead(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_chain_t  *cl;
+
+    for (cl = in; cl; cl = cl->next) {
+        cl->buf->pos = cl->buf->last;
+        cl->buf->file_pos = cl->buf->file_last;
+    }
+
+    if (ctx->sent) {
+        return ngx_http_next_body_filter(r, NULL);
+    }
+
+    ctx->sent = 1;
+    cl = ngx_http_argo_edge_chain(r, ctx);
+
+    return cl ? ngx_http_next_body_filter(r, cl) : NGX_ERROR;
+}
+
+
 static ngx_int_t
 ngx_http_argo_edge_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
@@ -303,6 +338,10 @@ ngx_http_argo_edge_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (ctx && r != r->main && ctx->fetch.sr == r) {
         return ngx_http_argo_edge_fetch_body(ctx, in);
+    }
+
+    if (ctx && r == r->main && ctx->replaced) {
+        return ngx_http_argo_edge_instead(r, ctx, in);
     }
 
     if (ctx == NULL || r != r->main || !ctx->feeding) {

@@ -81,6 +81,8 @@ typedef struct {
     unsigned                        edited:1;
     unsigned                        responded:1;
     unsigned                        feeding:1;
+    unsigned                        replaced:1;  /* the upstream's answer */
+    unsigned                        sent:1;      /* what replaced it */
     unsigned                        redirected:1;
     unsigned                        recursive:1; /* recursive_error_pages */
 } ngx_http_argo_edge_ctx_t;
@@ -118,6 +120,10 @@ ngx_int_t ngx_http_argo_edge_reply(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
 ngx_int_t ngx_http_argo_edge_cached_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_argo_edge_pass_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_argo_edge_replace(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, const struct ae_act *act);
+ngx_chain_t *ngx_http_argo_edge_chain(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx);
 
 /* filter.c */
 void ngx_http_argo_edge_filter_init(void);

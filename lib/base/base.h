@@ -163,6 +163,13 @@ void     ae_hmac256(ae_str key, const ae_str *fields, size_t n,
  * in full.  A hundredth of what SHA-256 costs without the processor's help. */
 void     ae_slot256(const unsigned char key[16], ae_str s,
                     unsigned char out[32]);
+/* Keyed hash (SHA-256) in pieces, for what never is in one piece: the key and
+ * fields are framed by their length, what is put last is not. */
+typedef struct ae_hasher { uint64_t state[16]; } ae_hasher;
+void     ae_hasher_init(ae_hasher *h, ae_str key);
+void     ae_hasher_field(ae_hasher *h, ae_str s);
+void     ae_hasher_put(ae_hasher *h, ae_str s);
+void     ae_hasher_end(ae_hasher *h, unsigned char out[32]);
 bool     ae_ct_eq(const void *a, const void *b, size_t n); /* CRYPTO_memcmp */
 void     ae_hex(const void *in, size_t n, char *out); /* 2n chars, no NUL */
 

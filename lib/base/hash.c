@@ -77,6 +77,40 @@ void ae_slot256(const unsigned char key[16], ae_str s, unsigned char out[32])
     }
 }
 
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(ae_hasher), "state fits");
+
+static SHA256_CTX *sha(ae_hasher *h)
+{
+    return (SHA256_CTX *)(void *)h->state;
+}
+
+void ae_hasher_init(ae_hasher *h, ae_str key)
+{
+    SHA256_Init(sha(h));
+    ae_hasher_field(h, key);
+}
+
+void ae_hasher_field(ae_hasher *h, ae_str s)
+{
+    unsigned char len[8];
+
+    for (int b = 0; b < 8; b++)
+        len[b] = (unsigned char)((uint64_t)s.n >> (8 * b));
+    SHA256_Update(sha(h), len, sizeof(len));
+    ae_hasher_put(h, s);
+}
+
+void ae_hasher_put(ae_hasher *h, ae_str s)
+{
+    if (s.n)
+        SHA256_Update(sha(h), s.p, s.n);
+}
+
+void ae_hasher_end(ae_hasher *h, unsigned char out[32])
+{
+    SHA256_Final(out, sha(h));
+}
+
 bool ae_ct_eq(const void *a, const void *b, size_t n)
 {
     return CRYPTO_memcmp(a, b, n) == 0;

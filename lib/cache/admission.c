@@ -169,25 +169,41 @@ const char *ae_cache_admit(const struct ae_admit_in *in)
     return judge_cc(in->cache_control);
 }
 
-unsigned ae_cache_request_cc(ae_str cc)
+void ae_cache_client_cc(ae_str cc, struct ae_client_cc *out)
 {
-    ae_str   m, name, value;
-    unsigned set = 0;
-    bool     bad = false;
+    ae_str  m, name, value;
+    int64_t d;
+    bool    bad = false;
 
+    *out = (struct ae_client_cc){ 0, INT64_MAX, 0 };
     while (list_next(&cc, &m, &bad)) {
         directive(m, &name, &value);
-        if (ae_ieq(name, AE_STR("no-cache")))
-            set |= AE_CC_NO_CACHE;
-        else if (ae_ieq(name, AE_STR("no-store")))
-            set |= AE_CC_NO_STORE;
-        else if (ae_ieq(name, AE_STR("only-if-cached")))
-            set |= AE_CC_ONLY_IF_CACHED;
-        else if (ae_ieq(name, AE_STR("max-age")) && delta(value) <= 0)
-            /* "no older than now": what a browser's reload sends */
-            set |= AE_CC_NO_CACHE;
+        if (ae_ieq(name, AE_STR("no-cache"))) {
+            out->set |= AE_CC_NO_CACHE;
+        } else if (ae_ieq(name, AE_STR("no-store"))) {
+            out->set |= AE_CC_NO_STORE;
+        } else if (ae_ieq(name, AE_STR("only-if-cached"))) {
+            out->set |= AE_CC_ONLY_IF_CACHED;
+        } else if (ae_ieq(name, AE_STR("max-age"))) {
+            d = delta(value);
+            if (d <= 0) /* "no older than now": what a browser's reload sends */
+                out->set |= AE_CC_NO_CACHE;
+            else if (d < out->max_age)
+                out->max_age = d;
+        } else if (ae_ieq(name, AE_STR("min-fresh"))) {
+            d = delta(value);
+            if (d > out->min_fresh)
+                out->min_fresh = d;
+        }
     }
-    return set;
+}
+
+unsigned ae_cache_request_cc(ae_str cc)
+{
+    struct ae_client_cc c;
+
+    ae_cache_client_cc(cc, &c);
+    return c.set;
 }
 
 /* ---- the body -------------------------------------------------------- */

@@ -39,10 +39,30 @@ const char *ae_cache_admit_body(ae_str body);
 /* Client Cache-Control: bit set. */
 enum { AE_CC_NO_CACHE = 1, AE_CC_NO_STORE = 2, AE_CC_ONLY_IF_CACHED = 4 };
 unsigned ae_cache_request_cc(ae_str cache_control);
+/* The same with its ages: seconds, INT64_MAX if the client sets no bound
+ * (max_age), 0 likewise (min_fresh).  max-stale is not honoured: what may be
+ * served stale is the operator's to say (RFC 9111 section 5.2.1.2 allows). */
+struct ae_client_cc { unsigned set; int64_t max_age, min_fresh; };
+void     ae_cache_client_cc(ae_str cache_control, struct ae_client_cc *out);
 /* Seconds of freshness that the upstream grants (s-maxage before max-age, the
  * strictest of duplicates, 0 if invalid); -1 if it says nothing.  A lifetime
  * of ours must not exceed it (RFC 9111 section 4.2). */
 int64_t ae_cache_max_age(ae_str cache_control);
+
+/* ---- etag.c (RFC 9110 section 8.8) ----------------------------------- */
+
+enum { AE_ETAG_LEN = 34 };    /* with its quotes */
+/* Our strong validator: a keyed hash over the scope and the body, so that it
+ * says nothing of the body to who has not got it, and is of no use to another
+ * caller (K14).  Feed the body in pieces; |out| holds AE_ETAG_LEN bytes. */
+struct ae_etag;
+struct ae_etag *ae_etag_begin(ae_arena *a, ae_str secret, ae_str scope);
+void            ae_etag_feed(struct ae_etag *e, ae_str part);
+void            ae_etag_end(struct ae_etag *e, char out[AE_ETAG_LEN]);
+/* Whether If-None-Match |list| names |etag| ("*" names any), by the weak
+ * comparison of section 8.8.3.2: a host that compresses weakens ours.  What
+ * does not parse matches nothing. */
+bool            ae_etag_listed(ae_str list, ae_str etag);
 
 /* ---- stores -------------------------------------------------------------
  *
@@ -64,6 +84,25 @@ struct ae_entry {             /* what a look-up copies out (into the arena) */
     ae_str  etag;             /* our own strong validator, may be absent */
     int64_t stored_us;        /* wall clock */
     int64_t fresh_until_us;   /* wall clock */
+    int64_t keep_until_us;    /* may be served stale until then; earlier than
+                                 fresh_until_us counts as that */
+    bool    fresh;            /* out: not stale, by either clock */
+};
+
+/* Who asks the upstream for a key right now (R21): so that many who ask for
+ * the same wait for one.  A claim ends by itself; it says nothing of the
+ * entry, which whoever waited looks up and decides again. */
+enum ae_claim {
+    AE_CLAIM_MINE,    /* taken: ask, then settle */
+    AE_CLAIM_BUSY,    /* somebody asks */
+    AE_CLAIM_PASS     /* asked in vain a moment ago, or no room: do not wait */
+};
+struct ae_claimer {
+    uint8_t  who;     /* in: some bits of the credential */
+    int64_t  now_us;  /* in: monotonic */
+    int64_t  hold_us; /* in: for so long at most; 0: only look */
+    uint64_t ticket;  /* out: of a claim that is mine */
+    bool     same;    /* out, BUSY: by the same |who| */
 };
 
 typedef struct ae_store ae_store;
@@ -72,8 +111,9 @@ struct ae_store_ops {
     void     (*close)(ae_store *s);
     /* 1 hit (entry copied to |a|), 0 miss, AE_E_CORRUPT (counted: miss),
      * AE_E_* trouble (treat as miss).  Compares the full key, checksum,
-     * freshness at |now_us|, and that the current generations of |tags| equal
-     * those stored. */
+     * whether it is still to be kept at |now_us| (it may be stale: see
+     * |fresh|), and that the current generations of |tags| equal those
+     * stored. */
     int      (*get)(ae_store *s, const struct ae_cache_key *k,
                     const ae_str *tags, size_t ntags, int64_t now_us,
                     ae_arena *a, struct ae_entry *out);
@@ -95,6 +135,12 @@ struct ae_store_ops {
     int      (*walk)(ae_store *s, bool (*fn)(void *ctx, ae_str full_key,
                      const struct ae_entry *head, size_t body_len), void *ctx);
     ae_str   (*secret)(ae_store *s);    /* 32-byte hash key of this store */
+    /* Never waits.  |vain|: the answer was none to keep, so that nobody need
+     * wait for the next one either, for a second. */
+    enum ae_claim (*claim)(ae_store *s, const struct ae_cache_key *k,
+                           struct ae_claimer *c);
+    void     (*settle)(ae_store *s, const struct ae_cache_key *k,
+                       uint64_t ticket, int64_t now_us, bool vain);
 };
 
 struct ae_store_stat {

@@ -36,6 +36,25 @@ bool     ae_tags_current(const struct ae_gens *g, uint64_t era,
                          const struct ae_tag_gen *stored, size_t nstored,
                          const ae_str *tags, size_t ntags);
 
+/* ---- claims.c -------------------------------------------------------- */
+
+/*
+ * A direct-mapped table of words, each one claim: bits of the key and of the
+ * claimer, whether it was in vain, and when it ends.  One word is written by
+ * one compare-and-swap, so that a process killed at any point leaves a claim
+ * that ends by itself and nothing else.
+ */
+struct ae_claims {
+    _Atomic uint64_t *slot;
+    size_t            n;    /* a power of two */
+};
+enum ae_claim ae_claims_take(const struct ae_claims *t,
+                             const unsigned char hash[32],
+                             struct ae_claimer *c);
+void ae_claims_settle(const struct ae_claims *t,
+                      const unsigned char hash[32], uint64_t ticket,
+                      int64_t now_us, bool vain);
+
 /* ---- both stores ----------------------------------------------------- */
 
 /* Wall clock now, microseconds. */
@@ -43,6 +62,12 @@ int64_t  ae_cache_wall_us(const struct ae_host *h);
 /* Not expired, and not from the future by more than a second (F20). */
 bool     ae_cache_fresh(int64_t stored_us, int64_t fresh_until_us,
                         int64_t now_us);
+/* How long an entry is kept. */
+static inline int64_t ae_cache_keep(const struct ae_entry *e)
+{
+    return e->keep_until_us > e->fresh_until_us ? e->keep_until_us
+                                                : e->fresh_until_us;
+}
 /* What one identity may hold (R23, F30): an eighth of the store, at least
  * 8 MiB. */
 uint64_t ae_cache_share(uint64_t size);

@@ -13,12 +13,11 @@
 
 /* F20: the age by the clock that does not jump must fit as well; a negative
  * one is of another time namespace. */
-static bool age_ok(const struct lm_fixed *f)
+static bool age_ok(const struct lm_fixed *f, int64_t until_us)
 {
     int64_t age = lm_mono_us() - f->stored_mono;
 
-    return age >= -1000000
-        && age <= f->fresh_until_us - f->stored_us + 1000000;
+    return age >= -1000000 && age <= until_us - f->stored_us + 1000000;
 }
 
 static int read_body(struct lm_use *u, struct lm_rec *r, size_t max,
@@ -64,7 +63,7 @@ static int look(struct lm_use *u, const struct ae_cache_key *k,
     if (v.mv_size < sizeof(r->f) || v.mv_size > LM_CHUNK)
         return AE_E_CORRUPT;
     memcpy(&r->f, v.mv_data, sizeof(r->f));
-    if (!ae_cache_fresh(r->f.stored_us, r->f.fresh_until_us, now_us))
+    if (!ae_cache_fresh(r->f.stored_us, r->f.keep_until_us, now_us))
         return AE_E_NOTFOUND;
     copy = ae_alloc(a, v.mv_size + 1);
     if (!copy)
@@ -76,7 +75,7 @@ static int look(struct lm_use *u, const struct ae_cache_key *k,
         return rc;
     if (!ae_eq(r->full, k->full))
         return AE_E_CORRUPT; /* a swapped value (K13) */
-    if (!age_ok(&r->f)
+    if (!age_ok(&r->f, r->f.keep_until_us)
         || !ae_tags_current(&u->dir->gens, u->env->number, r->tag,
                             r->f.ntags, tags, ntags))
         return AE_E_NOTFOUND;
@@ -102,8 +101,12 @@ static int lmdb_get(ae_store *st, const struct ae_cache_key *k,
     rc = lm_read_begin(s, &u);
     if (rc == AE_OK) {
         rc = look(&u, k, tags, ntags, now_us, a, &r);
-        if (rc == AE_OK)
+        if (rc == AE_OK) {
             lm_rec_entry(&r, out);
+            out->fresh = now_us < r.f.fresh_until_us
+                && (r.f.keep_until_us == r.f.fresh_until_us
+                    || age_ok(&r.f, r.f.fresh_until_us));
+        }
         if (rc == AE_E_CORRUPT) /* damage is never of one entry alone */
             lm_doubt(u.dir, u.env->number);
         lm_read_end(&u, rc == AE_OK ? &s->s.stat.hits : NULL);
@@ -182,6 +185,7 @@ static int fill(struct lm_store *s, const struct ae_cache_key *k,
     r->f.status = e->status;
     r->f.stored_us = e->stored_us;
     r->f.fresh_until_us = e->fresh_until_us;
+    r->f.keep_until_us = ae_cache_keep(e);
     r->f.stored_mono = lm_mono_us();
     r->f.body_len = e->body.n;
     r->f.body_sum = lm_body_sum(k->full, e->fresh_until_us, e->body);
@@ -401,6 +405,27 @@ static ae_str lmdb_secret(ae_store *st)
     return ae_s(s->secret, sizeof(s->secret));
 }
 
+/* ---- claims: shared memory only, as generations are ------------------- */
+
+static enum ae_claim lmdb_claim(ae_store *st, const struct ae_cache_key *k,
+                                struct ae_claimer *c)
+{
+    struct lm_store *s = (struct lm_store *)st;
+
+    if (s->c.read_only)
+        return AE_CLAIM_PASS;
+    return ae_claims_take(&dir_of(s)->claims, k->hash, c);
+}
+
+static void lmdb_settle(ae_store *st, const struct ae_cache_key *k,
+                        uint64_t ticket, int64_t now_us, bool vain)
+{
+    struct lm_store *s = (struct lm_store *)st;
+
+    if (!s->c.read_only)
+        ae_claims_settle(&dir_of(s)->claims, k->hash, ticket, now_us, vain);
+}
+
 static void lmdb_close(ae_store *st)
 {
     struct lm_store *s = (struct lm_store *)st;
@@ -424,8 +449,17 @@ static void lmdb_close(ae_store *st)
 }
 
 static const struct ae_store_ops lmdb_ops = {
-    lmdb_close, lmdb_get, lmdb_generations, lmdb_bump, lmdb_put, lmdb_tick,
-    lmdb_purge, lmdb_walk, lmdb_secret
+    .close = lmdb_close,
+    .get = lmdb_get,
+    .generations = lmdb_generations,
+    .bump = lmdb_bump,
+    .put = lmdb_put,
+    .tick = lmdb_tick,
+    .purge = lmdb_purge,
+    .walk = lmdb_walk,
+    .secret = lmdb_secret,
+    .claim = lmdb_claim,
+    .settle = lmdb_settle,
 };
 
 static int prepare_store(const struct ae_store_conf *c, struct lm_store *s,

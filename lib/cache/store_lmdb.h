@@ -5,7 +5,8 @@
  *
  *   lock           byte-range locks (open file description locks: they vanish
  *                  with their process, so a crash leaves nothing locked)
- *   generations    struct lm_head and the counters of all tags, mapped shared
+ *   generations    struct lm_head, the counters of all tags and the claims,
+ *                  mapped shared
  *   data.N.mdb     the environment in force, its number in lm_head.file
  *
  * Doubt about a data file (T16, F4) is never repaired: lm_head.file moves to
@@ -37,9 +38,11 @@ enum {
     LM_BATCH = 64,            /* entries a transaction of purge and walk */
     LM_EVICT = 16,            /* ... of the collector, in an event loop */
     LM_GENS = 65536,          /* counters of tags */
+    LM_CLAIMS = 8192,
     LM_PROCS = 1024,
     LM_HEAD_SIZE = 16384,
-    LM_MAP_SIZE = LM_HEAD_SIZE + LM_GENS * 8,
+    LM_CLAIMS_AT = LM_HEAD_SIZE + LM_GENS * 8,
+    LM_MAP_SIZE = LM_CLAIMS_AT + LM_CLAIMS * 8,
     LM_WAIT_MS = 50           /* a purge waits so long for the writer lock */
 };
 
@@ -74,6 +77,7 @@ struct lm_dir {
     struct lm_head *head;
     int             slot;     /* in head->proc; -1 = read-only */
     struct ae_gens  gens;
+    struct ae_claims claims;
 };
 
 struct lm_reader {
@@ -169,7 +173,7 @@ int  lm_rc(struct lm_use *u, int rc);
 struct lm_fixed {
     uint64_t sum;             /* XXH3 over all that follows (T15) */
     uint64_t body_sum;        /* over the body, seeded by key and expiry */
-    int64_t  stored_us, fresh_until_us, stored_mono;
+    int64_t  stored_us, fresh_until_us, keep_until_us, stored_mono;
     uint64_t body_id, body_len;  /* id 0: inline */
     uint64_t scope, charge;
     int32_t  status;

@@ -359,6 +359,9 @@ int lm_dir_open(struct lm_store *s, struct lm_dir **out, struct ae_err *err)
         ((char *)d->head + LM_HEAD_SIZE);
     d->gens.n = LM_GENS;
     d->gens.seed = d->head->seed;
+    d->claims.slot = (_Atomic uint64_t *)(void *)
+        ((char *)d->head + LM_CLAIMS_AT);
+    d->claims.n = LM_CLAIMS;
     *out = d;
     return AE_OK;
 }

@@ -86,4 +86,5 @@ void lm_rec_entry(const struct lm_rec *r, struct ae_entry *e)
     e->body = r->body;
     e->stored_us = r->f.stored_us;
     e->fresh_until_us = r->f.fresh_until_us;
+    e->keep_until_us = r->f.keep_until_us;
 }

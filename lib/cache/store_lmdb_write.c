@@ -113,7 +113,7 @@ static int del_parts(struct lm_use *u, const unsigned char hash[32],
     bool     more = false;
     int      rc;
 
-    lm_exp_key(key, r->f.fresh_until_us, LM_EXP_HEAD, hash, 32);
+    lm_exp_key(key, r->f.keep_until_us, LM_EXP_HEAD, hash, 32);
     rc = del(u, u->env->exp, key, LM_EXP_N);
     for (uint32_t i = 0; !rc && i < r->f.ntags; i++) {
         tag_key(key, r->tag[i].hash, hash);
@@ -206,7 +206,7 @@ static int put_index(struct lm_use *u, const struct ae_cache_key *k,
     uint64_t bytes;
     int      rc;
 
-    lm_exp_key(key, r->f.fresh_until_us, LM_EXP_HEAD, k->hash, 32);
+    lm_exp_key(key, r->f.keep_until_us, LM_EXP_HEAD, k->hash, 32);
     rc = mdb_put(u->txn, u->env->exp, &kv, &none, 0);
     for (uint32_t i = 0; !rc && i < r->f.ntags; i++) {
         tag_key(key, r->tag[i].hash, k->hash);
@@ -247,7 +247,7 @@ static int put_steps(struct lm_use *u, const struct ae_cache_key *k,
     uint32_t n = chunk_count(r);
     int      rc = AE_OK;
 
-    lm_exp_key(key, r->f.fresh_until_us, LM_EXP_BODY, &r->f.body_id, 8);
+    lm_exp_key(key, r->f.keep_until_us, LM_EXP_BODY, &r->f.body_id, 8);
     while (rc == AE_OK && n - *done > LM_STEP) {
         rc = lm_write_begin(u);
         if (rc == AE_OK && *done == 0) {
@@ -277,7 +277,7 @@ static int put_last(struct lm_use *u, const struct ae_cache_key *k,
     if (done == 0) {
         rc = prepare(u, k, r);
     } else {
-        lm_exp_key(key, r->f.fresh_until_us, LM_EXP_BODY, &r->f.body_id, 8);
+        lm_exp_key(key, r->f.keep_until_us, LM_EXP_BODY, &r->f.body_id, 8);
         rc = lm_rc(u, del(u, u->env->exp, key, LM_EXP_N));
     }
     if (rc == AE_OK)

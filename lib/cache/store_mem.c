@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { BUCKETS = 1024, GENS = 4096, ENTRY_COST = 512 };
+enum { BUCKETS = 1024, GENS = 4096, CLAIMS = 256, ENTRY_COST = 512 };
 
 struct item {
     struct item      *next;
@@ -28,7 +28,8 @@ struct mem {
     size_t           max_object;
     char             secret[32];
     struct item     *bucket[BUCKETS];
-    _Atomic uint64_t counter[GENS];
+    struct ae_claims claims;
+    _Atomic uint64_t counter[GENS], claim[CLAIMS];
 };
 
 static struct item **bucket_of(struct mem *m, const unsigned char hash[32])
@@ -101,10 +102,11 @@ static int mem_look(struct mem *m, const struct ae_cache_key *k,
         return 0;
     if (!ae_eq(i->full, k->full) || i->sum != item_sum(i))
         return AE_E_CORRUPT;
-    if (!ae_cache_fresh(i->e.stored_us, i->e.fresh_until_us, now_us)
+    if (!ae_cache_fresh(i->e.stored_us, ae_cache_keep(&i->e), now_us)
         || !ae_tags_current(&m->gens, m->era, i->tag, i->ntags, tags, ntags))
         return 0;
     rc = copy_out(i, a, out);
+    out->fresh = now_us < i->e.fresh_until_us;
     return rc ? rc : 1;
 }
 
@@ -200,8 +202,8 @@ static bool make_room(struct mem *m, uint64_t need)
 
         for (size_t b = 0; b < BUCKETS; b++)
             for (struct item **at = &m->bucket[b]; *at; at = &(*at)->next)
-                if (!first || (*at)->e.fresh_until_us
-                              < (*first)->e.fresh_until_us)
+                if (!first || ae_cache_keep(&(*at)->e)
+                              < ae_cache_keep(&(*first)->e))
                     first = at;
         if (!first)
             return false;
@@ -260,7 +262,7 @@ static int64_t sweep(struct mem *m, int64_t now_us, const uint64_t *tag)
 
     for (size_t b = 0; b < BUCKETS; b++)
         for (struct item **at = &m->bucket[b]; *at;) {
-            bool doomed = now_us >= (*at)->e.fresh_until_us;
+            bool doomed = now_us >= ae_cache_keep(&(*at)->e);
 
             for (size_t t = 0; tag && t < (*at)->ntags; t++)
                 doomed = doomed || (*at)->tag[t].hash == *tag;
@@ -316,9 +318,31 @@ static ae_str mem_secret(ae_store *s)
     return ae_s(m->secret, sizeof(m->secret));
 }
 
+static enum ae_claim mem_claim(ae_store *s, const struct ae_cache_key *k,
+                               struct ae_claimer *c)
+{
+    return ae_claims_take(&((struct mem *)s)->claims, k->hash, c);
+}
+
+static void mem_settle(ae_store *s, const struct ae_cache_key *k,
+                       uint64_t ticket, int64_t now_us, bool vain)
+{
+    ae_claims_settle(&((struct mem *)s)->claims, k->hash, ticket, now_us,
+                     vain);
+}
+
 static const struct ae_store_ops mem_ops = {
-    mem_close, mem_get, mem_generations, mem_bump, mem_put, mem_tick,
-    mem_purge, mem_walk, mem_secret
+    .close = mem_close,
+    .get = mem_get,
+    .generations = mem_generations,
+    .bump = mem_bump,
+    .put = mem_put,
+    .tick = mem_tick,
+    .purge = mem_purge,
+    .walk = mem_walk,
+    .secret = mem_secret,
+    .claim = mem_claim,
+    .settle = mem_settle,
 };
 
 int ae_store_mem_open(const struct ae_store_conf *c, ae_store **out)
@@ -334,6 +358,8 @@ int ae_store_mem_open(const struct ae_store_conf *c, ae_store **out)
     m->s.stat.bytes_max = m->size;
     m->gens.slot = m->counter;
     m->gens.n = GENS;
+    m->claims.slot = m->claim;
+    m->claims.n = CLAIMS;
     if (getrandom(m->secret, sizeof(m->secret), 0) != sizeof(m->secret)
         || getrandom(&m->gens.seed, sizeof(m->gens.seed), 0)
            != sizeof(m->gens.seed)) {

@@ -42,6 +42,8 @@ struct ae_loc {
     int64_t  max_object;        /* bytes, -1 */
     int64_t  max_body;          /* request body read for a decision, -1 */
     int64_t  lease_ms;          /* -1 */
+    int64_t  collapse_ms;       /* wait for another's answer so long, -1 */
+    int64_t  stale_revalidate_ms, stale_error_ms; /* RFC 5861, -1 */
 };
 
 /* The directive table.  Names are nginx form without the prefix ("inputs",

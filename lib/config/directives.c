@@ -297,6 +297,31 @@ SETTER(set_lease)
     return duration(args[0], &l->lease_ms, err);
 }
 
+SETTER(set_collapse)
+{
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    return duration(args[0], &l->collapse_ms, err);
+}
+
+SETTER(set_stale)
+{
+    UNUSED(a), UNUSED(c);
+    for (size_t i = 0; i < n; i++) {
+        ae_str   name, v = ae_cut(args[i], '=', &name);
+        int64_t *to = ae_eq_lit(name, "while-revalidate")
+                        ? &l->stale_revalidate_ms
+                    : ae_eq_lit(name, "if-error") ? &l->stale_error_ms : NULL;
+        int      rc;
+
+        if (!to || !v.p)
+            return bad(err, args[i], "while-revalidate=TIME or if-error=TIME");
+        rc = duration(v, to, err);
+        if (rc != AE_OK)
+            return rc;
+    }
+    return AE_OK;
+}
+
 SETTER(set_max_object)
 {
     uint64_t v = 0;

@@ -18,6 +18,7 @@ void ae_loc_init(struct ae_loc *l)
     l->grpc = l->unknown_api = l->cache = l->lookup = l->status_header = -1;
     l->ttl_applications_ms = l->ttl_objects_ms = l->ttl_settings_ms = -1;
     l->quarantine_ms = l->max_object = l->max_body = l->lease_ms = -1;
+    l->collapse_ms = l->stale_revalidate_ms = l->stale_error_ms = -1;
 }
 
 static void inherit(int *child, int parent)
@@ -48,6 +49,9 @@ void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
     inherit64(&child->max_object, parent->max_object);
     inherit64(&child->max_body, parent->max_body);
     inherit64(&child->lease_ms, parent->lease_ms);
+    inherit64(&child->collapse_ms, parent->collapse_ms);
+    inherit64(&child->stale_revalidate_ms, parent->stale_revalidate_ms);
+    inherit64(&child->stale_error_ms, parent->stale_error_ms);
 }
 
 void ae_loc_defaults(struct ae_loc *l)
@@ -58,6 +62,7 @@ void ae_loc_defaults(struct ae_loc *l)
         .ttl_applications_ms = 5000, .ttl_objects_ms = 30000,
         .ttl_settings_ms = 60000, .quarantine_ms = 5000,
         .max_object = 256LL << 20, .max_body = 1 << 20, .lease_ms = 30000,
+        .collapse_ms = 2000,
     };
 
     ae_loc_merge(l, &def);

@@ -37,7 +37,8 @@
     X(cache_not_stored) X(cache_denied) X(cache_corrupt)                 \
     X(cache_no_lease) X(cache_bumped) X(cache_bump_late)                 \
     X(shadow_same) X(divergence)                                         \
-    X(reload) X(reload_failed)
+    X(reload) X(reload_failed)                                           \
+    X(cache_304) X(cache_collapsed) X(cache_stale)
 
 enum ae_counter {
 #define X(n) AE_N_##n,
@@ -246,6 +247,14 @@ struct ae_txn {
     const ae_str        *wtags; size_t nwtags; /* moved by this request */
     bool                 wtags_made;
     int64_t              quar_until;
+    struct ae_client_cc  cc;         /* the client's wishes */
+    const char          *fwd;        /* why it goes upstream (RFC 9211) */
+    struct ae_entry     *stale;      /* for RFC 5861 */
+    bool                 claimed;    /* others may wait for us */
+    bool                 waiting;    /* we wait, or have waited, for others */
+    uint64_t             ticket;
+    int64_t              wait_until_us;
+    unsigned             waits;
     bool                 fetch_done; /* the one look-up has ended */
     ae_str               fetched;    /* project that it showed */
 
@@ -255,6 +264,7 @@ struct ae_txn {
     struct ae_act        act;
     int                  shadow_status; /* what enforce would have said */
     ae_str               shadow_body;
+    struct ae_act        instead;   /* of a failed answer */
     size_t               nreply_hdr;
     size_t               nset;
     size_t               ntrace;
@@ -271,11 +281,11 @@ struct ae_txn {
     /* From here on nothing is zeroed at the start: counted by what stands
      * above, or written before it is read. */
     uint64_t             gen[AE_CACHE_TAGS_MAX];
-    struct ae_field      reply_hdr[8];
+    struct ae_field      reply_hdr[10];
     struct ae_field      set[8];
-    struct ae_field      resp_set[4];
+    struct ae_field      resp_set[6];
     const char          *trace[AE_STEPS_MAX];
-    char                 age[24], status_text[64];
+    char                 age[24], status_text[112];
 };
 
 /* A step says MORE (next one) or ACT (t->act is filled). */
@@ -302,6 +312,33 @@ void ae_decide_checks(ae_txn *t, const struct ae_checks *c,
                       struct ae_decision *why, const struct ae_check **at,
                       enum ae_verdict *verdict, bool *certain);
 bool ae_may_decide(const ae_txn *t); /* confirmed identity, sighted snapshot */
+
+/* ---- serve.c ------------------------------------------------------------ */
+
+/* Answer from the store (fills t->act), or say why not (t->fwd). */
+bool ae_serve(ae_txn *t);
+/* With what is stale, while somebody asks for a new one. */
+bool ae_serve_stale(ae_txn *t);
+/* What goes to the client in place of the upstream's |status|, or NULL. */
+const struct ae_act *ae_serve_if_error(ae_txn *t, int status);
+bool ae_serve_lease(ae_txn *t); /* T7 */
+/* Time has passed: takes the clocks anew; false if what was decided before
+ * may not stand any more. */
+bool ae_still_now(ae_txn *t);
+
+/* ---- collapse.c (R21, R22) ---------------------------------------------- */
+
+enum ae_collapse {
+    AE_COLLAPSE_NONE,           /* ask without others waiting for it */
+    AE_COLLAPSE_MINE,           /* ask; ae_collapse_end() is due */
+    AE_COLLAPSE_WAIT,           /* t->act says how long */
+    AE_COLLAPSE_STALE           /* t->act is an answer */
+};
+enum ae_collapse ae_collapse(ae_txn *t);
+/* After a wait.  MINE: the other one has ended, look again. */
+enum ae_collapse ae_collapse_resume(ae_txn *t);
+/* |vain|: nothing was kept, and the next answer will not be either. */
+void ae_collapse_end(ae_txn *t, bool vain);
 
 /* ---- reply.c ------------------------------------------------------------ */
 

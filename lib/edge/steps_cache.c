@@ -132,119 +132,24 @@ static int make_key(ae_txn *t)
     return ae_cache_key_make(&t->a, secret, f, n, &t->key);
 }
 
-/* ---- a hit -------------------------------------------------------------- */
+/* ---- a miss -------------------------------------------------------------- */
 
-/* T8: may this caller see this object now? */
-static bool still_allowed(ae_txn *t, const struct ae_entry *en)
+static enum ae_step_ret not_there(ae_txn *t)
 {
-    struct ae_checks c = { 0 };
-    const struct ae_check *at;
-    struct ae_decision why;
-    enum ae_verdict v;
-    bool certain;
-
-    if (t->tgt.op->cache != AE_CC_OBJECT)
-        return !t->decided || t->verdict == AE_ALLOW;
-    if (ae_route_recheck(&t->snap->route, &t->tgt, en->project, en->ns,
-                         en->name, &t->a, &c) != AE_OK || c.n == 0)
-        return false;
-    ae_decide_checks(t, &c, &why, &at, &v, &certain);
-    if (v != AE_ALLOW || !certain)
-        return false;
-    t->why = why;
-    t->project = en->project;
-    return true;
+    t->reason = "only-if-cached";
+    return ae_reply_error(t, 504, 4, AE_STR("not in the cache"));
 }
 
-/* Decimal digits at |p|; a hit is too short for printf. */
-static size_t digits(char *p, int64_t v)
-{
-    char tmp[24];
-    size_t n = 0, k;
-
-    do
-        tmp[n++] = (char)('0' + v % 10);
-    while ((v /= 10) > 0);
-    for (k = 0; k < n; k++)
-        p[k] = tmp[n - 1 - k];
-    return n;
-}
-
-static void hit_headers(ae_txn *t, const struct ae_entry *en)
-{
-    static const char head[] = "argo-edge; hit; ttl=";
-    int64_t age = (t->wall_us - en->stored_us) / 1000000;
-    int64_t ttl = (en->fresh_until_us - t->wall_us) / 1000000;
-    size_t n = sizeof head - 1;
-
-    ae_reply_header(t, AE_STR("Age"),
-                    ae_s(t->age, digits(t->age, age > 0 ? age : 0)));
-    if (t->loc->status_header <= 0)
-        return;
-    memcpy(t->status_text, head, n);
-    n += digits(t->status_text + n, ttl > 0 ? ttl : 0);
-    ae_reply_header(t, AE_STR("Cache-Status"), ae_s(t->status_text, n));
-}
-
-static bool look_up(ae_txn *t, struct ae_entry *en)
-{
-    ae_store *s = ae_edge_store(t->e);
-    int rc;
-
-    ae_lock(t->e, &t->e->store_lock);
-    rc = s->ops->get(s, &t->key, t->tags, t->ntags, t->wall_us, &t->a, en);
-    ae_unlock(t->e, &t->e->store_lock);
-    if (rc == AE_E_CORRUPT)
-        ae_count(t->e, AE_N_cache_corrupt);
-    return rc == 1 && en->status == 200;
-}
-
-/* T7.  Anonymous callers have no token that could die. */
-static bool has_lease(ae_txn *t)
-{
-    if (t->who != AE_WHO_TOKEN || t->loc->lease_ms <= 0)
-        return true;
-    if (ae_lease_live(t->e, t->id->digest, t->mono_us,
-                      t->loc->lease_ms * 1000))
-        return true;
-    ae_count(t->e, AE_N_cache_no_lease);
-    return false;
-}
-
-static bool serve(ae_txn *t)
-{
-    struct ae_entry en = { 0 };
-
-    if (!look_up(t, &en))
-        return false;
-    if (!has_lease(t)) {
-        t->cache_var = "no-lease";
-        return false;
-    }
-    if (!still_allowed(t, &en)) {
-        ae_count(t->e, AE_N_cache_denied);
-        t->cache_var = "denied";
-        return false;
-    }
-    hit_headers(t, &en);
-    ae_reply_body(t, en.status, en.ctype, en.body);
-    t->act.kind = AE_CACHED;
-    t->cache_var = "hit";
-    return true;
-}
-
-/* A miss: remember the generations from before the question is asked, so
- * that an answer overtaken by a write is dropped (T13). */
-static enum ae_step_ret miss(ae_txn *t, unsigned cc)
+/* Remember the generations from before the question is asked, so that an
+ * answer overtaken by a write is dropped (T13). */
+static enum ae_step_ret go_up(ae_txn *t)
 {
     ae_store *s = ae_edge_store(t->e);
     int rc;
 
     ae_count(t->e, AE_N_cache_miss);
-    if (cc & AE_CC_ONLY_IF_CACHED) {
-        t->reason = "only-if-cached";
-        return ae_reply_error(t, 504, 4, AE_STR("not in the cache"));
-    }
+    if (t->cc.set & AE_CC_ONLY_IF_CACHED)
+        return not_there(t);
     ae_lock(t->e, &t->e->store_lock);
     rc = s->ops->generations(s, t->tags, t->ntags, t->gen);
     ae_unlock(t->e, &t->e->store_lock);
@@ -252,28 +157,68 @@ static enum ae_step_ret miss(ae_txn *t, unsigned cc)
     return AE_STEP_MORE;
 }
 
+/* The answer, a wait for who asks already, or a question of our own. */
+static enum ae_step_ret look_or_ask(ae_txn *t)
+{
+    if (ae_serve(t))
+        return AE_STEP_ACT;
+    if (!(t->cc.set & (AE_CC_NO_CACHE | AE_CC_ONLY_IF_CACHED))) {
+        switch (ae_collapse(t)) {
+        case AE_COLLAPSE_WAIT:
+        case AE_COLLAPSE_STALE:
+            return AE_STEP_ACT;
+        case AE_COLLAPSE_MINE:
+            /* Somebody may have answered between our look and our claim. */
+            if (ae_serve(t)) {
+                ae_collapse_end(t, false);
+                return AE_STEP_ACT;
+            }
+            break;
+        default:
+            break;
+        }
+    }
+    return go_up(t);
+}
+
+static enum ae_step_ret resume(ae_txn *t)
+{
+    switch (ae_collapse_resume(t)) {
+    case AE_COLLAPSE_WAIT:
+        return AE_STEP_ACT;
+    case AE_COLLAPSE_MINE:
+        return look_or_ask(t);
+    default:
+        return go_up(t);
+    }
+}
+
 static enum ae_step_ret no_cache(ae_txn *t, const char *why)
 {
     t->cache_var = why;
+    t->fwd = "bypass";
     ae_count(t->e, AE_N_cache_bypass);
+    if ((t->cc.set & AE_CC_ONLY_IF_CACHED) && ae_edge_store(t->e))
+        return not_there(t);
     return AE_STEP_MORE;
 }
 
 enum ae_step_ret ae_step_cache(ae_txn *t)
 {
     const char *why;
-    unsigned cc;
 
+    if (t->waiting)
+        return resume(t);
     if (t->tgt.kind != AE_TGT_OP || t->tgt.method != AE_M_GET
         || t->tgt.op->cache == AE_CC_NEVER || t->loc->cache != 1
         || t->loc->mode != AE_MODE_ENFORCE)
         return AE_STEP_MORE;
     t->cache_class = true;
+    ae_cache_client_cc(t->req->hdr[AE_H_CACHE_CONTROL], &t->cc);
     why = bypass(t);
     if (why)
         return no_cache(t, why);
-    cc = ae_cache_request_cc(t->req->hdr[AE_H_CACHE_CONTROL]);
-    if (cc & AE_CC_NO_STORE)
+    if (t->cc.set & AE_CC_NO_STORE)
         return no_cache(t, "no-store");
     if (ae_route_tags(&t->snap->route, &t->tgt, NULL, 'r', &t->a, &t->tags,
                       &t->ntags) != AE_OK) {
@@ -287,7 +232,6 @@ enum ae_step_ret ae_step_cache(ae_txn *t)
     if (ae_quar_holds(t->e, t->tags, t->ntags))
         return no_cache(t, "quarantine");
     t->cache_var = "miss";
-    if (!(cc & AE_CC_NO_CACHE) && serve(t))
-        return AE_STEP_ACT;
-    return miss(t, cc);
+    t->fwd = "uri-miss";
+    return look_or_ask(t);
 }

@@ -96,6 +96,24 @@ static ae_str vary(ae_txn *t, ae_str theirs)
     return b.bad ? AE_STR("*") : ae_buf_str(&b);
 }
 
+/* RFC 9211; "stored" is what we are about to do. */
+static ae_str cache_status(ae_txn *t)
+{
+    const char *fwd = t->fwd;
+    ae_str s;
+
+    if (!fwd)
+        fwd = "bypass";
+    if (t->want_store)
+        s = ae_fmt(&t->a, "argo-edge; fwd=%s; stored", fwd);
+    else if (t->store_wanted || !t->cache_var)
+        s = ae_fmt(&t->a, "argo-edge; fwd=%s", fwd);
+    else
+        s = ae_fmt(&t->a, "argo-edge; fwd=%s; detail=\"%s\"", fwd,
+                   t->cache_var);
+    return s.p ? s : AE_STR("argo-edge; fwd=bypass");
+}
+
 /* T12, on what may be stored, so that hit and miss look alike; all else is
  * Argo CD's own.  Of what the upstream says only no-store is stricter, and
  * only "*" varies by more. */
@@ -109,9 +127,7 @@ static void edit_headers(ae_txn *t, const struct ae_resp *r)
         edit_set(t, AE_STR("Vary"), vary(t, r->vary));
     edit_set(t, AE_STR("X-Content-Type-Options"), AE_STR("nosniff"));
     if (t->loc->status_header > 0)
-        edit_set(t, AE_STR("Cache-Status"), t->store_wanted
-                 ? AE_STR("argo-edge; fwd=uri-miss")
-                 : AE_STR("argo-edge; fwd=bypass"));
+        edit_set(t, AE_STR("Cache-Status"), cache_status(t));
 }
 
 static size_t max_object(const ae_txn *t)
@@ -154,12 +170,15 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     settle_write(t, r->status);
     settle_lease(t, r);
     settle_shadow(t, r);
-    edit_headers(t, r);
-    if (t->store_wanted && admitted(t, r)) {
+    edit->instead = ae_serve_if_error(t, r->status);
+    if (!edit->instead && t->store_wanted && admitted(t, r)) {
         t->want_store = true;
         t->resp_ctype = ae_dup(&t->a, r->ctype);
         t->max_age_s = ae_cache_max_age(r->cache_control);
+    } else {
+        ae_collapse_end(t, true);
     }
+    edit_headers(t, r);
     edit->set = t->resp_set;
     edit->nset = t->nresp_set;
     if (t->want_store || t->want_401 || t->want_compare) {
@@ -203,6 +222,14 @@ static int64_t ttl_us(const ae_txn *t)
     return ms > 0 ? ms * 1000 : 0;
 }
 
+static int64_t within_token(const ae_txn *t, int64_t until)
+{
+    if (t->id && t->id->has_exp && t->id->exp > 0
+        && t->id->exp < until / 1000000)
+        until = t->id->exp * 1000000;
+    return until;
+}
+
 /* R24: nothing outlives the token that it was fetched with.  Counted from
  * the moment the question was asked, when the answer was at its freshest. */
 static int64_t fresh_until(const ae_txn *t)
@@ -213,10 +240,36 @@ static int64_t fresh_until(const ae_txn *t)
     if (t->max_age_s >= 0 && t->max_age_s * 1000000 < ttl)
         ttl = t->max_age_s * 1000000;
     until = t->wall_us + ae_edge_jitter(t->e, ttl);
-    if (t->id && t->id->has_exp && t->id->exp > 0
-        && t->id->exp < until / 1000000)
-        until = t->id->exp * 1000000;
-    return until;
+    return within_token(t, until);
+}
+
+/* RFC 5861, inside the same bound. */
+static int64_t keep_until(const ae_txn *t, int64_t fresh)
+{
+    int64_t ms = t->loc->stale_revalidate_ms > t->loc->stale_error_ms
+        ? t->loc->stale_revalidate_ms : t->loc->stale_error_ms;
+
+    return ms > 0 ? within_token(t, fresh + ms * 1000) : fresh;
+}
+
+static ae_str scope_of(const ae_txn *t)
+{
+    if (t->rights && t->tgt.op->cache != AE_CC_LOGIN)
+        return ae_s((const char *)t->rights->scope, sizeof t->rights->scope);
+    return AE_STR("login");
+}
+
+static ae_str etag(ae_txn *t, ae_str body)
+{
+    ae_store *s = ae_edge_store(t->e);
+    struct ae_etag *e = ae_etag_begin(&t->a, s->ops->secret(s), scope_of(t));
+    char *out = ae_alloc(&t->a, AE_ETAG_LEN);
+
+    if (!e || !out)
+        return ae_s(NULL, 0);
+    ae_etag_feed(e, body);
+    ae_etag_end(e, out);
+    return ae_s(out, AE_ETAG_LEN);
 }
 
 static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
@@ -228,17 +281,17 @@ static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
         .ns = o->ns,
         .name = o->name,
         .body = body,
+        .etag = etag(t, body),
         .stored_us = t->wall_us,
         .fresh_until_us = fresh_until(t),
     };
     ae_store *s = ae_edge_store(t->e);
-    ae_str scope = AE_STR("login");
+    ae_str scope = scope_of(t);
     int rc;
 
     if (en.fresh_until_us <= ae_edge_wall(t->e))
         return "expired";
-    if (t->rights && t->tgt.op->cache != AE_CC_LOGIN)
-        scope = ae_s((const char *)t->rights->scope, sizeof t->rights->scope);
+    en.keep_until_us = keep_until(t, en.fresh_until_us);
     ae_lock(t->e, &t->e->store_lock);
     rc = s->ops->put(s, &t->key, &en, t->tags, t->ntags, t->gen, scope);
     ae_unlock(t->e, &t->e->store_lock);
@@ -273,13 +326,11 @@ static const char *keep(ae_txn *t, ae_str body)
     return put(t, &o, body);
 }
 
-void ae_txn_resp_end(ae_txn *t, bool complete)
+static void resp_end(ae_txn *t, bool complete)
 {
     const char *why;
     ae_str body;
 
-    if (!t->resp_seen || t->resp_ended)
-        return;
     t->resp_ended = true;
     if (!t->resp.a)
         return;
@@ -308,4 +359,18 @@ void ae_txn_resp_end(ae_txn *t, bool complete)
     why = keep(t, body);
     t->cache_var = why ? why : "stored";
     ae_count(t->e, why ? AE_N_cache_not_stored : AE_N_cache_stored);
+}
+
+/* Whoever waits looks once the store has it. */
+void ae_txn_resp_end(ae_txn *t, bool complete)
+{
+    bool vain;
+
+    if (!t->resp_seen || t->resp_ended)
+        return;
+    resp_end(t, complete);
+    /* A client that went away says nothing of the next answer. */
+    vain = complete && t->want_store && t->cache_var
+        && strcmp(t->cache_var, "stored") != 0;
+    ae_collapse_end(t, vain || t->resp.bad);
 }

@@ -49,6 +49,7 @@ void ae_txn_end(ae_txn *t)
 {
     if (!t)
         return;
+    ae_collapse_end(t, false);
     ae_rights_unref(t->rights);
     t->rights = NULL;
     if (t->id)
@@ -149,7 +150,7 @@ void ae_txn_step(ae_txn *t, struct ae_act *out)
             continue;
         }
         if (t->act.kind == AE_NEED_BODY
-            || t->act.kind == AE_NEED_FETCH) {
+            || t->act.kind == AE_NEED_FETCH || t->act.kind == AE_WAIT) {
             t->nsteps--; /* waiting is no progress, nor a loop of ours */
             break;
         }

@@ -32,7 +32,9 @@ is_deeply([sort keys %said], [sort grep { $_ ne 'limit' } keys %var],
 
 # what $argo_edge_cache may say
 my %word;
-for my $f (qw(lib/edge/steps_cache.c lib/edge/store.c lib/cache/admission.c)) {
+for my $f (qw(lib/edge/steps_cache.c lib/edge/serve.c lib/edge/store.c
+    lib/cache/admission.c))
+{
     my $c = slurp(top() . "/$f");
     $word{$1} = 1 while $c =~ /(?:return|cache_var\s=|no_cache\(t,|[?:]\s)
         \s*"([a-z][a-z -]*)"/gx;

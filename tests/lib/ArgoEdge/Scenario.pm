@@ -166,6 +166,10 @@ sub world {
         my $out = $s->{"$req->{method} $req->{target} "
             . _who($req)} // $s->{"$req->{method} $req->{target}"}
             // return;
+        if (ref $out eq 'HASH') { # { delay => seconds, raw => answer }
+            sleep $out->{delay};
+            return $out->{raw};
+        }
         return $out if !ref $out;
         print $sock $$out;    # these very bytes, and then the end
         return '';
@@ -197,8 +201,8 @@ sub _publish {
     rename "$w->{dir}/script.new", "$w->{dir}/script" or die $!;
 }
 
-# What the upstream says from now on; \$bytes: then it closes.  With undef the
-# world's own answer comes back.  "GET /x @alice": to alice only.
+# What the upstream says from now on; \$bytes: then it closes; a hash: later.
+# With undef the world's own answer comes back.  "GET /x @alice": to alice only.
 sub says {
     my ($w, %more) = @_;
     for my $k (keys %more) {
@@ -261,6 +265,28 @@ sub ask {
     my $token = defined $who ? $w->token($who) // $who : undef;
     my $r = $w->server->request($method, $target, token => $token, %opt);
     return ($r, $w->up->requests);
+}
+
+# Many of the same at once: [answers].
+sub crowd {
+    my ($w, $n, $who, $line, %opt) = @_;
+    my ($method, $target) = split / /, $line, 2;
+    $w->{asked} += $n;
+    my @sock = map { $w->server->connect } 1 .. $n;
+    my $token = $w->token($who);
+    for my $s (@sock) {
+        print $s "$method $target HTTP/1.1\r\nHost: argocd.example.com\r\n"
+            . "Connection: close\r\nAuthorization: Bearer $token\r\n\r\n";
+    }
+    my @res;
+    for my $s (@sock) {
+        my $raw = '';
+        while (IO::Select->new($s)->can_read(20)) {
+            sysread($s, $raw, 65536, length $raw) or last;
+        }
+        push @res, ArgoEdge::Server::parse($raw);
+    }
+    return \@res;
 }
 
 sub bytes {

@@ -289,6 +289,13 @@ sub start {
         . $self->error_log;
 }
 
+sub connect {
+    my ($self) = @_;
+    my $sock = $self->_connect or die "no connection: $!";
+    $sock->autoflush(1);
+    return $sock;
+}
+
 sub _connect {
     my ($self, $port) = @_;
     return IO::Socket::INET->new(PeerAddr => '127.0.0.1',

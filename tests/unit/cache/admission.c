@@ -126,12 +126,29 @@ static void fields(void)
     type("text/html", false);
     type("text/event-stream", false);
     type(NULL, false);
+}
+
+static void client(const char *cc, unsigned set, int64_t age, int64_t fresh)
+{
+    struct ae_client_cc c;
+
+    ae_cache_client_cc(ae_cs(cc), &c);
+    tap_ok(c.set == set && c.max_age == age && c.min_fresh == fresh, "%s",
+           cc);
+}
+
+static void wishes(void)
+{
     tap_ok(ae_cache_request_cc(AE_STR("no-cache")) == AE_CC_NO_CACHE, "nc");
     tap_ok(ae_cache_request_cc(AE_STR("no-store , only-if-cached"))
            == (AE_CC_NO_STORE | AE_CC_ONLY_IF_CACHED), "two");
     tap_ok(ae_cache_request_cc(AE_STR("max-age=0")) == AE_CC_NO_CACHE, "f5");
     tap_ok(ae_cache_request_cc(AE_STR("max-age=5")) == 0, "max-age");
     tap_ok(ae_cache_request_cc(ae_s(NULL, 0)) == 0, "absent");
+    client("max-age=5, min-fresh=3", 0, 5, 3);
+    client("max-age=5, max-age=9, min-fresh=\"2\", min-fresh=7", 0, 5, 7);
+    client("max-age=x", AE_CC_NO_CACHE, INT64_MAX, 0);
+    client("min-fresh=-1, max-stale, max-stale=5", 0, INT64_MAX, 0);
 }
 
 static void bodies(void)
@@ -177,6 +194,7 @@ int main(void)
 {
     headers();
     fields();
+    wishes();
     bodies();
     return tap_done();
 }
