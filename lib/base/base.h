@@ -52,7 +52,11 @@ static inline ae_str ae_sub(ae_str s, size_t from, size_t n)
     return ae_s(s.p ? s.p + from : NULL, n);
 }
 
-bool   ae_ieq(ae_str a, ae_str b);          /* ASCII case folded */
+bool   ae_ieq_n(const char *p, const char *q, size_t n);
+static inline bool ae_ieq(ae_str a, ae_str b) /* ASCII case folded */
+{
+    return a.n == b.n && ae_ieq_n(a.p, b.p, a.n);
+}
 int    ae_cmp(ae_str a, ae_str b);          /* byte order, then length */
 size_t ae_find(ae_str s, char c);           /* index, or s.n */
 size_t ae_find_str(ae_str s, ae_str what);  /* index, or SIZE_MAX */

@@ -8,29 +8,38 @@ static unsigned char lower(char c)
     return (u >= 'A' && u <= 'Z') ? (unsigned char)(u + 32) : u;
 }
 
-/* Header names are compared for each request: eight bytes at a time, which
- * may differ in the case bit alone; only where they do is a byte looked at. */
-bool ae_ieq(ae_str a, ae_str b)
+/* Are eight bytes the same but for the case of letters?  What differs may
+ * differ in the case bit alone, and only where a letter stands. */
+static bool ieq8(const char *p, const char *q)
 {
-    size_t i = 0;
+    const uint64_t ones = UINT64_C(0x0101010101010101), top = ones << 7;
+    uint64_t       x, y, d, low;
 
-    if (a.n != b.n)
+    memcpy(&x, p, 8);
+    memcpy(&y, q, 8);
+    d = x ^ y;
+    if (d == 0)
+        return true;
+    if (d & ~(ones * 0x20))
         return false;
-    for (; i + 8 <= a.n; i += 8) {
-        uint64_t x, y;
+    /* seven bits each, so that no sum carries into the next byte */
+    low = (x | ones * 0x20) & ~top;
+    x = (low + ones * (0x80 - 'a')) & ~(low + ones * (0x7f - 'z')) & ~x;
+    return (d << 2 & ~x & top) == 0;
+}
 
-        memcpy(&x, a.p + i, 8);
-        memcpy(&y, b.p + i, 8);
-        if (x == y)
-            continue;
-        if ((x ^ y) & ~UINT64_C(0x2020202020202020))
-            return false;
-        for (size_t k = i; k < i + 8; k++)
-            if (lower(a.p[k]) != lower(b.p[k]))
+/* Header names are compared for each request: eight bytes at a time, the last
+ * eight once more over those before. */
+bool ae_ieq_n(const char *p, const char *q, size_t n)
+{
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8)
+            if (!ieq8(p + i, q + i))
                 return false;
+        return ieq8(p + n - 8, q + n - 8);
     }
-    for (; i < a.n; i++)
-        if (lower(a.p[i]) != lower(b.p[i]))
+    for (size_t i = 0; i < n; i++)
+        if (lower(p[i]) != lower(q[i]))
             return false;
     return true;
 }

@@ -21,6 +21,7 @@
 #define AE_SCRATCH 4096         /* first block of a transaction's arena */
 #define AE_LEASE_SLOTS 4096     /* tokens with a live lease, per process */
 #define AE_QUAR_SLOTS 256       /* tags in quarantine, per process */
+#define AE_ALLOWED_SLOTS 512    /* decisions remembered, per process */
 #define AE_GRPC_MAX (1 << 20)   /* gRPC message read for a decision */
 #define AE_401_MAX 4096         /* 401 body read for the lease (T7) */
 
@@ -77,6 +78,7 @@ struct ae_rights {
     struct ae_subject subject;     /* borrows from |heap| and the claims */
     ae_heap           heap;
     unsigned char     scope[32];   /* identity + scope values + kind (T9) */
+    uint64_t          serial;      /* of this engine, never given twice */
 };
 
 int  ae_rights_new(ae_snapshot *s, struct ae_identity *id,
@@ -86,6 +88,15 @@ void ae_rights_unref(struct ae_rights *r);
 ae_str ae_origin_host(ae_str url);
 
 /* ---- engine.c ----------------------------------------------------------- */
+
+/* An allow of these rights for this target; see verdicts.c. */
+struct ae_allowed {
+    uint64_t           target, rights; /* 0: free */
+    struct ae_decision why;            /* borrows from the snapshot */
+    bool               certain;
+    uint8_t            nres, nact;
+    char               text[62];       /* resource, then action */
+};
 
 struct ae_lease { unsigned char digest[32]; int64_t at_us; };
 struct ae_quar { ae_str tag; int64_t until_us; bool late; };
@@ -103,6 +114,8 @@ struct ae_engine {
     ae_seen         *seen;
     ae_hints        *hints;
     ae_route_memo   *memo;       /* of |snap| */
+    struct ae_allowed allowed[AE_ALLOWED_SLOTS];
+    uint64_t         serial;     /* of the rights made last */
     ae_store        *store;      /* NULL: proxy-only; see ae_edge_store() */
     int64_t          store_retry_us; /* when to try to open it again */
     uint64_t         store_bad;  /* hash of the last logged failure */
@@ -226,9 +239,10 @@ struct ae_txn {
 
     enum ae_verdict      verdict;   /* of the request's own checks */
     bool                 decided;   /* |verdict| means something */
+    bool                 recalled;  /* it was made by an earlier request */
     bool                 certain;   /* every check was FIXED and settled */
     struct ae_decision   why;       /* of the check that settled */
-    const struct ae_check *at;      /* that check */
+    const struct ae_check *at;      /* that check; its object: ae_asked() */
     const char          *reason;    /* static text, for logs */
     const char          *cache_var; /* "hit", "miss", ... */
     ae_str               project;   /* known project, for logs */
@@ -286,6 +300,8 @@ struct ae_txn {
     struct ae_field      resp_set[6];
     const char          *trace[AE_STEPS_MAX];
     char                 age[24], status_text[112];
+    struct ae_check      at_kept;
+    char                 at_text[62];
 };
 
 /* A step says MORE (next one) or ACT (t->act is filled). */
@@ -339,6 +355,14 @@ enum ae_collapse ae_collapse(ae_txn *t);
 enum ae_collapse ae_collapse_resume(ae_txn *t);
 /* |vain|: nothing was kept, and the next answer will not be either. */
 void ae_collapse_end(ae_txn *t, bool vain);
+
+/* ---- verdicts.c --------------------------------------------------------- */
+
+/* Was this caller allowed this target before?  Then it is decided. */
+bool ae_allowed_before(ae_txn *t);
+void ae_allowed_keep(ae_txn *t);  /* after a decision */
+/* The check that settled, with its object; NULL if none did. */
+const struct ae_check *ae_asked(ae_txn *t);
 
 /* ---- reply.c ------------------------------------------------------------ */
 

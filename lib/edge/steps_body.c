@@ -216,7 +216,7 @@ enum ae_step_ret ae_step_body(ae_txn *t)
         return AE_STEP_MORE;
     if (t->tgt.kind == AE_TGT_GRPC)
         return grpc_body(t);
-    if (t->tgt.kind == AE_TGT_OP)
+    if (t->tgt.kind == AE_TGT_OP && !ae_allowed_before(t))
         return rest_body(t);
     return AE_STEP_MORE;
 }

@@ -199,6 +199,8 @@ static int find_rights(ae_txn *t)
     if (!r || r->snap != t->snap) {
         old = r;
         rc = ae_rights_new(t->snap, t->id, &r);
+        if (rc == AE_OK)
+            r->serial = ++e->serial;
         if (rc == AE_OK && anon) {
             e->anon = r;
         } else if (rc == AE_OK) {

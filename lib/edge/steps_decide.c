@@ -188,12 +188,15 @@ static enum ae_step_ret refuse(ae_txn *t)
 
 enum ae_step_ret ae_step_decide(ae_txn *t)
 {
+    if (t->recalled)
+        count_verdict(t);
     if (t->skip_decide || !ae_may_decide(t) || !t->checks_made)
         return AE_STEP_MORE;
     ae_decide_checks(t, &t->checks, &t->why, &t->at, &t->verdict,
                      &t->certain);
     t->decided = true;
     count_verdict(t);
+    ae_allowed_keep(t);
     if (t->checks.can_i)
         return answer_can_i(t);
     if (t->verdict == AE_DENY)

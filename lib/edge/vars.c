@@ -87,9 +87,9 @@ static ae_str subject(const ae_txn *t)
     return t->id->kind == AE_KIND_ANONYMOUS ? AE_STR("") : t->id->user;
 }
 
-static ae_str object(const ae_txn *t)
+static ae_str object(ae_txn *t)
 {
-    const struct ae_check *c = t->at;
+    const struct ae_check *c = ae_asked(t);
 
     if (!c)
         return ae_s(NULL, 0);

@@ -21,7 +21,7 @@ struct slot {
 };
 
 struct ae_route_memo {
-    uint64_t    seed;
+    uint64_t    seed, last;        /* number that was given last */
     struct slot slot[SLOTS];
 };
 
@@ -136,7 +136,9 @@ int ae_route_again(ae_route_memo *m, const struct ae_route_conf *c,
         && memcmp(s->target, in->target.p, s->n) == 0)
         return recall(s, in->target, a, out);
     rc = ae_route(c, in, a, out);
-    if (rc == AE_OK && worth_it(in, out))
+    if (rc == AE_OK && worth_it(in, out)) {
+        out->memo = ++m->last;
         keep(s, hash, in->target, out);
+    }
     return rc;
 }

@@ -87,6 +87,8 @@ struct ae_target {
     bool          doubtful;        /* Argo CD's reading is not certain:
                                       forward, never refuse, never cache */
     bool          grpc_web;        /* GRPC: +proto web, else native */
+    uint64_t      memo;            /* of ae_route_again(): who has the same
+                                      number asks the same; 0: no number */
 };
 
 struct ae_route_in {
@@ -105,7 +107,8 @@ int ae_route(const struct ae_route_conf *c, const struct ae_route_in *in,
 /* ---- memo.c ------------------------------------------------------------- */
 
 /* The same, remembering what plain targets mean: for one |c| only, so clear
- * it when that changes.  Belongs to whoever calls it one at a time.  NULL from
+ * it when that changes: numbers (ae_target.memo) are never given twice, before
+ * or after.  Belongs to whoever calls it one at a time.  NULL from
  * _new is fine: nothing is remembered then. */
 typedef struct ae_route_memo ae_route_memo;
 ae_route_memo *ae_route_memo_new(uint64_t seed);

@@ -5,12 +5,40 @@
 static ae_heap  heap;
 static ae_arena a;
 
+/* Every pair of bytes, at the start and the end of eight bytes and more. */
+static bool ieq_all(void)
+{
+    char x[] = "content-typE", y[] = "CONTENT-TYPe";
+
+    for (int c = 0; c < 256; c++)
+        for (int k = 0; k < 256; k++) {
+            bool want = c == k || ((c ^ k) == 0x20 && (c | 0x20) >= 'a'
+                                   && (c | 0x20) <= 'z');
+
+            for (size_t n = 1; n <= 12; n++)
+                for (size_t at = 0; at < n; at += n - 1 ? n - 1 : 1) {
+                    char p = x[at], q = y[at];
+                    bool got;
+
+                    x[at] = (char)c;
+                    y[at] = (char)k;
+                    got = ae_ieq(ae_s(x, n), ae_s(y, n));
+                    x[at] = p;
+                    y[at] = q;
+                    if (got != want)
+                        return false;
+                }
+        }
+    return true;
+}
+
 static void strings(void)
 {
     ae_str head, rest;
 
     tap_ok(ae_ieq(AE_STR("Content-TYPE"), AE_STR("content-type")), "ieq");
     tap_ok(!ae_ieq(AE_STR("a"), AE_STR("ab")), "ieq: length counts");
+    tap_ok(ieq_all(), "ieq: letters fold, and nothing else does");
     tap_ok(!ae_ieq(AE_STR("x-accel@bufferi"), AE_STR("x-accel`bufferi")),
            "ieq: '@' and '`' differ by the case bit, and are no letters");
     tap_ok(ae_ieq(AE_STR("X-Http-Method-OVERRIDE"),
