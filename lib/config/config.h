@@ -36,6 +36,7 @@ struct ae_loc {
     int      unknown_api;       /* enum ae_unknown_mode, -1 unset */
     int      cache;             /* 0/1, -1 unset */
     int      lookup;            /* 0/1, -1 unset */
+    int      lease_probe;       /* 0/1, -1 unset */
     int      status_header;     /* Cache-Status to clients: 0/1, -1 unset */
     int64_t  ttl_applications_ms, ttl_objects_ms, ttl_settings_ms; /* -1 */
     int64_t  quarantine_ms;     /* after a write, -1 */
@@ -44,6 +45,7 @@ struct ae_loc {
     int64_t  lease_ms;          /* -1 */
     int64_t  collapse_ms;       /* wait for another's answer so long, -1 */
     int64_t  stale_revalidate_ms, stale_error_ms; /* RFC 5861, -1 */
+    int64_t  dead_token_ms;     /* -1 */
 };
 
 /* The directive table.  Names are nginx form without the prefix ("inputs",

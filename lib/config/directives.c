@@ -322,6 +322,23 @@ SETTER(set_stale)
     return AE_OK;
 }
 
+SETTER(set_lease_probe)
+{
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    return on_off(args[0], &l->lease_probe, err);
+}
+
+SETTER(set_dead_token)
+{
+    uint64_t ms;
+
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    if (!ae_parse_ms(args[0], &ms) || ms > 60000)
+        return bad(err, args[0], "a time of at most a minute, or 0");
+    l->dead_token_ms = (int64_t)ms;
+    return AE_OK;
+}
+
 SETTER(set_max_object)
 {
     uint64_t v = 0;

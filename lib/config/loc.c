@@ -15,10 +15,12 @@ void ae_loc_init(struct ae_loc *l)
 {
     memset(l, 0, sizeof(*l));
     l->mode = AE_MODE_UNSET;
+    l->lease_probe = -1;
     l->grpc = l->unknown_api = l->cache = l->lookup = l->status_header = -1;
     l->ttl_applications_ms = l->ttl_objects_ms = l->ttl_settings_ms = -1;
     l->quarantine_ms = l->max_object = l->max_body = l->lease_ms = -1;
     l->collapse_ms = l->stale_revalidate_ms = l->stale_error_ms = -1;
+    l->dead_token_ms = -1;
 }
 
 static void inherit(int *child, int parent)
@@ -41,6 +43,7 @@ void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
     inherit(&child->unknown_api, parent->unknown_api);
     inherit(&child->cache, parent->cache);
     inherit(&child->lookup, parent->lookup);
+    inherit(&child->lease_probe, parent->lease_probe);
     inherit(&child->status_header, parent->status_header);
     inherit64(&child->ttl_applications_ms, parent->ttl_applications_ms);
     inherit64(&child->ttl_objects_ms, parent->ttl_objects_ms);
@@ -52,6 +55,7 @@ void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
     inherit64(&child->collapse_ms, parent->collapse_ms);
     inherit64(&child->stale_revalidate_ms, parent->stale_revalidate_ms);
     inherit64(&child->stale_error_ms, parent->stale_error_ms);
+    inherit64(&child->dead_token_ms, parent->dead_token_ms);
 }
 
 void ae_loc_defaults(struct ae_loc *l)
@@ -63,6 +67,7 @@ void ae_loc_defaults(struct ae_loc *l)
         .ttl_settings_ms = 60000, .quarantine_ms = 5000,
         .max_object = 256LL << 20, .max_body = 1 << 20, .lease_ms = 30000,
         .collapse_ms = 2000,
+        .lease_probe = 0, .dead_token_ms = 10000,
     };
 
     ae_loc_merge(l, &def);

@@ -19,7 +19,6 @@
 
 #define AE_STEPS_MAX 32         /* a transaction takes fewer: a guard */
 #define AE_SCRATCH 4096         /* first block of a transaction's arena */
-#define AE_LEASE_SLOTS 4096     /* tokens with a live lease, per process */
 #define AE_QUAR_SLOTS 256       /* tags in quarantine, per process */
 #define AE_ALLOWED_SLOTS 512    /* decisions remembered, per process */
 #define AE_GRPC_MAX (1 << 20)   /* gRPC message read for a decision */
@@ -33,7 +32,7 @@
     X(refused_400) X(refused_401) X(refused_403) X(refused_other)        \
     X(can_i) X(allow) X(deny) X(unknown)                                 \
     X(token_seen) X(token_ok) X(token_refused) X(token_unknown)          \
-    X(cross_site) X(grpc)                                                \
+    X(token_dead) X(lease_probe) X(cross_site) X(grpc)                   \
     X(cache_hit) X(cache_miss) X(cache_bypass) X(cache_stored)           \
     X(cache_not_stored) X(cache_denied) X(cache_corrupt)                 \
     X(cache_no_lease) X(cache_bumped) X(cache_bump_late)                 \
@@ -98,7 +97,9 @@ struct ae_allowed {
     char               text[62];       /* resource, then action */
 };
 
-struct ae_lease { unsigned char digest[32]; int64_t at_us; };
+struct ae_lease {            /* zeros: free; see lease.c */
+    _Atomic uint64_t key, granted, ended, owner;
+};
 struct ae_quar { ae_str tag; int64_t until_us; bool late; };
 
 struct ae_engine {
@@ -123,7 +124,10 @@ struct ae_engine {
     struct ae_rights *anon;      /* of the anonymous identity at |snap|: here
                                     and not at the identity, which the snapshot
                                     owns (a cycle of references) */
-    struct ae_lease *leases;
+    struct ae_lease *leases;     /* in the zone, as |dead| is */
+    size_t           nleases;
+    struct ae_dead  *dead;
+    size_t           ndead;
     struct ae_quar   quar[AE_QUAR_SLOTS];
     size_t           nquar;
     int64_t          quar_all_us; /* table full: nothing is stored until then */
@@ -166,13 +170,48 @@ int64_t ae_edge_mono(const ae_engine *e);
 void    ae_edge_poll(ae_engine *e);            /* poll.c */
 void    ae_edge_publish(ae_engine *e, ae_snapshot *s); /* takes the ref */
 
-/* ---- lease.c (T7) and quarantine.c (T13) -------------------------------- */
+/* A step says MORE (next one) or ACT (t->act is filled). */
+enum ae_step_ret { AE_STEP_MORE, AE_STEP_ACT };
 
-/* All four lock for themselves. */
-void ae_lease_grant(ae_engine *e, const unsigned char digest[32], int64_t at);
-void ae_lease_drop(ae_engine *e, const unsigned char digest[32]);
+/* ---- lease.c (T7), dead.c (T11), steps_session.c ------------------------ */
+
+/* The tables lie in the zone; both may be empty.  Times are ae_edge_mono(), in
+ * microseconds: the monotonic clock, which all processes of a host share.  An
+ * acceptance counts from the moment that the accepted request came. */
+void ae_lease_open(ae_engine *e);
+void ae_lease_grant(ae_engine *e, const struct ae_identity *id, int64_t at);
+/* End the lease of this token, and what was accepted until |now|. */
+void ae_lease_end(ae_engine *e, const struct ae_identity *id, int64_t now);
+/* The same for all tokens of the identity. */
+void ae_lease_end_all(ae_engine *e, const struct ae_identity *id,
+                      int64_t now);
 bool ae_lease_live(ae_engine *e, const unsigned char digest[32], int64_t now,
                    int64_t lease_us);
+
+/* Tokens that were refused a moment ago; plain bytes, zeros are empty. */
+struct ae_dead;
+void ae_dead_open(ae_engine *e);
+/* Remember that |message| was said of the request's token, if the location
+ * wants that and the message is not too long. */
+void ae_dead_mark(ae_txn *t, ae_str message);
+/* What was said of the request's token, copied into its arena; absent if
+ * nothing is remembered.  |*left_us| is for how much longer. */
+ae_str ae_dead_find(ae_txn *t, int64_t *left_us);
+
+/* A logout that passes here ends the leases of who logs out. */
+void ae_logout_forward(ae_txn *t);
+void ae_logout_answered(ae_txn *t);
+/* The liveness probe: may it be made, make it, learn from its answer. */
+#define AE_PROBE_ID 2 /* of its NEED_FETCH; the look-up has 1 */
+bool             ae_probe_wanted(const ae_txn *t);
+enum ae_step_ret ae_probe_ask(ae_txn *t);
+void             ae_probe_answered(ae_txn *t, int status, ae_str ctype,
+                                   ae_str body);
+/* The request's own credential, for a sub-request in its name. */
+void             ae_fetch_credential(ae_txn *t);
+
+/* ---- quarantine.c (T13) ------------------------------------------------- */
+
 /* Move generations now and keep |tags| from being stored for a while.
  * Returns until when (monotonic), for ae_quar_release(). */
 int64_t ae_quar_write(ae_engine *e, const ae_str *tags, size_t n, int64_t us);
@@ -270,6 +309,8 @@ struct ae_txn {
     int64_t              wait_until_us;
     unsigned             waits;
     bool                 fetch_done; /* the one look-up has ended */
+    bool                 probe_done; /* and the one probe */
+    bool                 logout;    /* |id| is who logs out */
     ae_str               fetched;    /* project that it showed */
 
     /* answer */
@@ -304,8 +345,6 @@ struct ae_txn {
     char                 at_text[62];
 };
 
-/* A step says MORE (next one) or ACT (t->act is filled). */
-enum ae_step_ret { AE_STEP_MORE, AE_STEP_ACT };
 struct ae_step {
     const char *name;
     enum ae_step_ret (*fn)(ae_txn *t);

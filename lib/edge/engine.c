@@ -171,8 +171,7 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
     e->seen = ae_seen_new(AE_SEEN_SLOTS, seed_new(e));
     e->hints = ae_hints_new(AE_HINT_SLOTS);
     e->memo = ae_route_memo_new(seed_new(e));
-    e->leases = calloc(AE_LEASE_SLOTS, sizeof *e->leases);
-    if (!e->seen || !e->hints || !e->leases) {
+    if (!e->seen || !e->hints) {
         ae_engine_free(e);
         return ae_err_set(err, AE_E_NOMEM, "out of memory");
     }
@@ -181,6 +180,8 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
         ae_engine_free(e);
         return AE_E_NOMEM;
     }
+    ae_lease_open(e);
+    ae_dead_open(e);
     open_store(e);
     *out = e;
     return AE_OK;
@@ -197,7 +198,6 @@ void ae_engine_free(ae_engine *e)
     ae_route_memo_free(e->memo);
     ae_rights_unref(e->anon);
     ae_quar_free(e);
-    free(e->leases);
     ae_zone_close(e->zone);
     ae_snapshot_unref(e->held);
     ae_snapshot_unref(e->snap);

@@ -254,6 +254,7 @@ enum ae_step_ret ae_step_forward(ae_txn *t)
     t->act.forward.flags = AE_FWD_FEED;
     if (is_stream(t))
         t->act.forward.flags |= AE_FWD_STREAM;
+    ae_logout_forward(t);
     ae_write_tags(t);
     /* What we know nothing of moves nothing until it has succeeded: else
      * anybody could empty the cache with requests that come to nothing. */

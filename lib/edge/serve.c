@@ -146,6 +146,9 @@ bool ae_serve(ae_txn *t)
         return false;
     if (!ae_serve_lease(t)) {
         ae_count(t->e, AE_N_cache_no_lease);
+        if (ae_probe_wanted(t) && en.fresh && !too_old(t, &en)
+            && still_allowed(t, &en))
+            return ae_probe_ask(t) == AE_STEP_ACT;
         t->cache_var = "no-lease";
         t->fwd = "miss";
         return false;

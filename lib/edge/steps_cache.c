@@ -207,6 +207,8 @@ enum ae_step_ret ae_step_cache(ae_txn *t)
 {
     const char *why;
 
+    if (t->act.kind == AE_NEED_FETCH)
+        return AE_STEP_ACT; /* stepped again before the answer came */
     if (t->waiting)
         return resume(t);
     if (t->tgt.kind != AE_TGT_OP || t->tgt.method != AE_M_GET

@@ -174,8 +174,8 @@ enum ae_step_ret ae_step_credential(ae_txn *t)
                               t->cred.code ? t->cred.code : 3,
                               t->cred.reason);
     }
-    if (t->cred.source == AE_CRED_COOKIE && t->tgt.kind == AE_TGT_OP
-        && unsafe_method(t->tgt.method) && cross_site(t)) {
+    if (t->cred.source == AE_CRED_COOKIE && unsafe_method(t->tgt.method)
+        && cross_site(t)) {
         t->reason = "cross-site";
         ae_count(t->e, AE_N_cross_site);
         return ae_reply_error(t, 403, 7, AE_STR("cross-site request with a"
@@ -257,8 +257,31 @@ static enum ae_step_ret refused(ae_txn *t, const struct ae_token_result *r)
         t->a.failed = true;
     t->reason = r->stricter ? "token refused by a stricter rule"
                             : "token refused";
+    if (!r->too_big)
+        ae_dead_mark(t, ae_buf_str(&msg));
     return ae_reply_error(t, r->too_big ? 431 : 401, 16,
                           ae_buf_str(&msg));
+}
+
+/* T11, where a token is asked for: what was said of it a moment ago. */
+static bool dead(ae_txn *t)
+{
+    int64_t left = 0;
+    ae_str msg;
+
+    if (t->tgt.kind != AE_TGT_OP || not_our_say(t))
+        return false;
+    msg = ae_dead_find(t, &left);
+    if (!msg.p)
+        return false;
+    t->bad_token = true;
+    t->reason = "token refused a moment ago";
+    ae_count(t->e, AE_N_token_dead);
+    ae_reply_header(t, AE_STR("Retry-After"),
+                    ae_fmt(&t->a, "%lld",
+                           (long long)((left + 999999) / 1000000)));
+    ae_reply_error(t, 401, 16, msg);
+    return true;
 }
 
 static enum ae_step_ret verify(ae_txn *t)
@@ -302,5 +325,5 @@ enum ae_step_ret ae_step_verify(ae_txn *t)
         return AE_STEP_MORE;
     if (t->cred.source == AE_CRED_NONE)
         return no_token(t);
-    return verify(t);
+    return dead(t) ? AE_STEP_ACT : verify(t);
 }

@@ -57,7 +57,7 @@ static ae_str target(ae_txn *t, const struct ae_object *o)
 
 /* T4: the one credential that was decided, and what is meant for a proxy
  * behind us. */
-static void credential(ae_txn *t)
+void ae_fetch_credential(ae_txn *t)
 {
     ae_buf b;
 
@@ -78,7 +78,7 @@ enum ae_step_ret ae_step_fetch(ae_txn *t)
 {
     struct ae_object o;
 
-    if (t->act.kind == AE_NEED_FETCH && !t->fetch_done)
+    if (t->act.kind == AE_NEED_FETCH)
         return AE_STEP_ACT; /* stepped again before the answer came */
     if (!wanted(t))
         return AE_STEP_MORE;
@@ -92,7 +92,7 @@ enum ae_step_ret ae_step_fetch(ae_txn *t)
     t->act.fetch.target = target(t, &o);
     if (!t->act.fetch.target.p)
         t->a.failed = true;
-    credential(t);
+    ae_fetch_credential(t);
     return AE_STEP_ACT;
 }
 
@@ -118,12 +118,20 @@ static void teach(ae_txn *t, int status, ae_str ctype, ae_str body)
 int ae_txn_fetched(ae_txn *t, uint32_t id, int status, ae_str ctype,
                    ae_str body, unsigned flags)
 {
-    if (t->done || t->act.kind != AE_NEED_FETCH || t->fetch_done)
+    bool whole = (flags & AE_BODY_LAST) && !(flags & AE_BODY_TOO_BIG);
+
+    if (t->done || t->act.kind != AE_NEED_FETCH)
         return AE_E_STATE;
     if (id != t->act.fetch.id)
         return AE_E_INVAL;
+    memset(&t->act, 0, sizeof t->act); /* answered */
+    if (id == AE_PROBE_ID) {
+        t->probe_done = true;
+        ae_probe_answered(t, whole ? status : 0, ctype, body);
+        return AE_OK;
+    }
     t->fetch_done = true;
-    if ((flags & AE_BODY_LAST) && !(flags & AE_BODY_TOO_BIG))
+    if (whole)
         teach(t, status, ctype, body);
     return AE_OK;
 }

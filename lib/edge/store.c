@@ -34,20 +34,29 @@ static void settle_write(ae_txn *t, int status)
     ae_quar_write(t->e, t->wtags, t->nwtags, t->loc->quarantine_ms * 1000);
 }
 
+/* The question was one that is answered to accepted tokens only.  "Not
+ * Found" as text is no answer of an operation, and asks for no token. */
+static bool accepts(const ae_txn *t, const struct ae_resp *r)
+{
+    return accepted(r->status)
+        && (t->tgt.op->shape != AE_SHAPE_UNARY
+            || ae_starts(r->ctype, AE_STR("application/json")));
+}
+
 /* T7: only operations that require a token say anything of it, and nothing
  * does while anonymous access is on.  The acceptance dates from the moment
  * the request came, not from the answer. */
 static void settle_lease(ae_txn *t, const struct ae_resp *r)
 {
-    if (t->who != AE_WHO_TOKEN || t->tgt.kind != AE_TGT_OP || !t->api
-        || t->tgt.op->auth != AE_AUTH_REQUIRED)
+    if (t->cred.source == AE_CRED_NONE || t->tgt.kind != AE_TGT_OP || !t->api
+        || t->tgt.op->auth != AE_AUTH_REQUIRED || t->skip_decide)
         return;
-    if (accepted(r->status)) {
-        if (!t->snap->in.anonymous)
-            ae_lease_grant(t->e, t->id->digest, t->mono_us);
-    } else if (r->status == 401 && r->content_length <= AE_401_MAX
-               && !r->content_encoding.n) {
-        t->want_401 = true;
+    if (r->status == 401) {
+        t->want_401 = r->content_length <= AE_401_MAX
+            && !r->content_encoding.n;
+    } else if (t->who == AE_WHO_TOKEN && !t->snap->in.anonymous
+               && accepts(t, r)) {
+        ae_lease_grant(t->e, t->id, t->mono_us);
     }
 }
 
@@ -169,6 +178,7 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
         return AE_OK;
     settle_write(t, r->status);
     settle_lease(t, r);
+    ae_logout_answered(t);
     settle_shadow(t, r);
     edit->instead = ae_serve_if_error(t, r->status);
     if (!edit->instead && t->store_wanted && admitted(t, r)) {
@@ -198,14 +208,26 @@ int ae_txn_resp_part(ae_txn *t, ae_str part)
     return ae_collect_put(&t->resp, part) ? AE_OK : AE_E_TOOBIG;
 }
 
+/* What Argo CD says of every SSO token that it could not check, and when the
+ * provider does not answer: either may be trouble that is soon over. */
+static bool may_be_trouble(ae_str msg)
+{
+    return ae_eq_lit(msg, "invalid session: failed to verify the token")
+        || ae_find_str(msg, AE_STR("userinfo endpoint")) != SIZE_MAX;
+}
+
 /* T7: this 401 and no other says that the token is dead. */
 static void end_401(ae_txn *t, ae_str body)
 {
     ae_str msg = ae_json_at(&t->a, body, "message");
 
-    if (ae_find_str(body, AE_STR("\"code\":16")) != SIZE_MAX
-        && ae_starts(msg, AE_STR("invalid session:")))
-        ae_lease_drop(t->e, t->id->digest);
+    if (ae_find_str(body, AE_STR("\"code\":16")) == SIZE_MAX
+        || !ae_starts(msg, AE_STR("invalid session:")))
+        return;
+    if (t->who == AE_WHO_TOKEN)
+        ae_lease_end(t->e, t->id, ae_edge_mono(t->e));
+    if (!may_be_trouble(msg))
+        ae_dead_mark(t, msg);
 }
 
 static int64_t ttl_us(const ae_txn *t)

@@ -113,6 +113,10 @@ static void locations(void)
     TAKES("unknown_api", "forward", loc.unknown_api == AE_UNK_FORWARD);
     TAKES("caching", "off", loc.cache == 0);
     TAKES("lookup", "on", loc.lookup == 1);
+    TAKES("lease_probe", "on", loc.lease_probe == 1);
+    TAKES("dead_token", "3s", loc.dead_token_ms == 3000);
+    TAKES("dead_token", "0", loc.dead_token_ms == 0);
+    refuses("dead_token", "61s");
     TAKES("status_header", "on", loc.status_header == 1);
     TAKES("ttl", "objects=2m", loc.ttl_objects_ms == 120000
           && loc.ttl_applications_ms == -1);
@@ -141,7 +145,9 @@ static void locations(void)
     tap_ok(child.ttl_applications_ms == 5000 && child.ttl_objects_ms == 30000
            && child.ttl_settings_ms == 60000 && child.quarantine_ms == 5000
            && child.max_object == 256 << 20 && child.cache == 1
-           && child.lookup == 0 && child.lease_ms == 8, "defaults");
+           && child.lookup == 0 && child.lease_ms == 8
+           && child.lease_probe == 0 && child.dead_token_ms == 10000,
+           "defaults");
     ae_loc_init(&child);
     ae_loc_defaults(&child);
     tap_ok(child.mode == AE_MODE_OFF && child.unknown_api == AE_UNK_DENY

@@ -187,6 +187,7 @@ static void test_lease(struct fx *f)
     struct fx_res r;
 
     f->loc.ttl_applications_ms = 600000;
+    f->loc.dead_token_ms = 0;
     fx_pass(f, 60000);
     fx_get(f, "alice", APP);
     fx_pass(f, 29000);
@@ -203,6 +204,10 @@ static void test_lease(struct fx *f)
     tap_ok(r.kind == AE_FORWARD && r.status == 401, "K04: a 401 ends it");
     fx_answer(f, 200, FX_APP("a1", "teama"));
     fx_get(f, "alice", APP);
+    tap_ok(fx_get(f, "alice", APP).kind == AE_FORWARD,
+           "what was accepted no later than that does not bring it back");
+    fx_pass(f, 1);
+    fx_get(f, "alice", APP);
     fx_answer(f, 401, "{\"error\":\"other\",\"code\":16,"
                       "\"message\":\"other\"}");
     with(f, "alice", APP, "Cache-Control", "no-cache");
@@ -212,6 +217,7 @@ static void test_lease(struct fx *f)
     fx_pass(f, 100000);
     tap_ok(fx_get(f, "alice", APP).kind == AE_CACHED, "0: no lease needed");
     f->loc.lease_ms = 30000;
+    f->loc.dead_token_ms = 10000;
     f->loc.ttl_applications_ms = 5000;
     fx_answer(f, 200, FX_APP("a1", "teama"));
 }

@@ -214,7 +214,7 @@ static void test_stale_bounds(struct fx *f)
     tap_ok(a.t->instead.kind == AE_CACHED, "within it");
     end(&a);
     begin(f, &a, "alice");
-    ae_lease_drop(f->e, a.t->id->digest);
+    ae_lease_end(f->e, a.t->id, f->mono);
     answer(f, &a, true);
     tap_ok(a.t->instead.kind == AE_FAIL, "a lease that ended meanwhile");
     end(&a);

@@ -81,28 +81,6 @@ static void test_full(ae_engine *e, struct fx *f)
     tap_ok(e->quar_all_us == 0, "what did not fit in has moved as well");
 }
 
-static void test_lease(ae_engine *e)
-{
-    unsigned char d[32] = { 1 }, x[32] = { 1 };
-
-    tap_ok(!ae_lease_live(e, d, 100, 50), "no lease");
-    ae_lease_grant(e, d, 100);
-    tap_ok(ae_lease_live(e, d, 149, 50) && !ae_lease_live(e, d, 150, 50),
-           "as long as it says");
-    tap_ok(!ae_lease_live(e, d, 99, 50), "F20: not from the future");
-    ae_lease_grant(e, d, 90);
-    tap_ok(ae_lease_live(e, d, 149, 50), "an older one takes nothing away");
-    ae_lease_drop(e, d);
-    tap_ok(!ae_lease_live(e, d, 100, 50), "dropped");
-    ae_lease_grant(e, d, 1);
-    for (unsigned char i = 1; i <= 8; i++) { /* the same bucket, 8 ways */
-        x[31] = i;
-        ae_lease_grant(e, x, 100 + i);
-    }
-    tap_ok(!ae_lease_live(e, d, 109, 1000) && ae_lease_live(e, x, 109, 1000),
-           "the oldest makes room");
-}
-
 int main(void)
 {
     struct ae_store_ops ops;
@@ -115,7 +93,6 @@ int main(void)
     test_write(f.e, &f);
     test_busy(f.e, &f);
     test_full(f.e, &f);
-    test_lease(f.e);
     fx_close(&f);
     return tap_done();
 }
