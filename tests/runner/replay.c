@@ -1,6 +1,6 @@
 /*
  * replay.c - build/tests/replay --server KIND [--inputs DIR] FILE...
- * (KIND: nginx, httpd, httpd-prefork, core)
+ * (KIND: nginx, httpd, httpd-prefork, httpd-worker, core)
  *
  * Plays recorded exchanges through a real server with our module, in front
  * of a scripted upstream (the rules are in tests/vectors/README.md).  A line
@@ -122,7 +122,7 @@ static int switch_inputs(struct server *s, const char *seed,
         return 0;
     if (!s->pid && server_start(s))
         return -1;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 500; i++) {
         struct msg m;
         bool       there;
 
@@ -130,12 +130,9 @@ static int switch_inputs(struct server *s, const char *seed,
             return -1;
         there = strcmp(m.policy_id, core_policy_id()) == 0;
         msg_free(&m);
-        /* each child of prefork polls for itself, once a second */
-        if (there && strcmp(s->kind, "httpd-prefork") == 0)
-            usleep(1200 * 1000);
         if (there)
             return 0;
-        usleep(100 * 1000);
+        usleep(20 * 1000);
     }
     fprintf(stderr, "the server never took over the inputs in %s\n",
             s->inputs);
@@ -224,7 +221,7 @@ static int play_file(struct server *s, const char *inputs, const char *file,
 static bool known(const char *kind)
 {
     static const char *const all[] = { "nginx", "httpd", "httpd-prefork",
-                                       "core" };
+                                       "httpd-worker", "core" };
 
     for (size_t i = 0; kind && i < sizeof(all) / sizeof(all[0]); i++)
         if (strcmp(kind, all[i]) == 0)
@@ -234,8 +231,8 @@ static bool known(const char *kind)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: replay --server nginx|httpd|httpd-prefork|core "
-                    "[--inputs DIR] FILE...\n");
+    fprintf(stderr, "usage: replay --server nginx|httpd|httpd-prefork|"
+                    "httpd-worker|core [--inputs DIR] FILE...\n");
     return 2;
 }
 

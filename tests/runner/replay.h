@@ -60,7 +60,7 @@ struct server {
     char  inputs[300];
     int   port, upstream;
     int   pid;
-    const char *kind;      /* nginx | httpd | httpd-prefork | core */
+    const char *kind;      /* nginx | httpd[-prefork|-worker] | core */
 };
 int  server_start(struct server *s);
 void server_stop(struct server *s);

@@ -1,4 +1,4 @@
-/* replay_httpd.c - Apache httpd with our module: event and prefork. */
+/* replay_httpd.c - Apache httpd with our module, one child of each MPM. */
 #include "replay.h"
 
 #include <ftw.h>
@@ -46,15 +46,15 @@ int httpd_write(struct server *s, const char *module, const char *conf)
 {
     static const char *const load[] = { "authz_core", "proxy", "proxy_http",
                                         "headers" };
-    bool  prefork = strcmp(s->kind, "httpd-prefork") == 0;
+    const char *mpm = strchr(s->kind, '-') ? strchr(s->kind, '-') + 1
+                                           : "event";
     FILE *f = fopen(conf, "w");
 
     if (!f)
         return -1;
     fprintf(f, "ServerRoot %s\nServerName localhost\n"
                "LoadModule mpm_%s_module %s/mod_mpm_%s.so\n", s->dir,
-            prefork ? "prefork" : "event", modules_dir(),
-            prefork ? "prefork" : "event");
+            mpm, modules_dir(), mpm);
     for (size_t i = 0; i < sizeof(load) / sizeof(load[0]); i++)
         fprintf(f, "LoadModule %s_module %s/mod_%s.so\n", load[i],
                 modules_dir(), load[i]);
@@ -66,7 +66,7 @@ int httpd_write(struct server *s, const char *module, const char *conf)
             "ErrorLog %s/error.log\nLogLevel info\n"
             "LogFormat \"%%r %%>s %%{argo_edge_decision}n\" edge\n"
             "CustomLog %s/access.log edge\n"
-            "StartServers 1\n%s"
+            "StartServers 1\nServerLimit 1\nMaxRequestWorkers %d\n"
             "Listen 127.0.0.1:%d\n"
             "LimitRequestFieldSize 32768\nLimitRequestLine 32768\n"
             "AllowEncodedSlashes NoDecode\nMergeSlashes Off\n"
@@ -78,15 +78,13 @@ int httpd_write(struct server *s, const char *module, const char *conf)
             "<Location \"/\">\nArgoEdge On\n</Location>\n"
             "ProxyPass \"/\" \"http://127.0.0.1:%d/\" nocanon\n",
             s->dir, s->dir, s->dir, s->dir,
-            prefork ? "" : "ServerLimit 1\nMaxRequestWorkers 25\n", s->port,
-            s->inputs, s->upstream);
+            strcmp(mpm, "prefork") == 0 ? 1 : 25, s->port, s->inputs,
+            s->upstream);
     return fclose(f);
 }
 
-/* httpd signals its whole process group when it ends: not with us in it. */
 void httpd_exec(const char *conf)
 {
-    setpgid(0, 0);
     execlp("apache2", "apache2", "-f", conf, "-DFOREGROUND", (char *)NULL);
     execl("/usr/sbin/apache2", "apache2", "-f", conf, "-DFOREGROUND",
           (char *)NULL);

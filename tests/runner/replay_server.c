@@ -122,6 +122,7 @@ int server_start(struct server *s)
         return -1;
     s->pid = fork();
     if (s->pid == 0) {
+        setpgid(0, 0); /* httpd signals all of its group when it ends */
         if (httpd)
             httpd_exec(conf);
         execlp("nginx", "nginx", "-p", prefix, "-c", conf, (char *)NULL);
@@ -137,6 +138,14 @@ void server_stop(struct server *s)
     if (s->pid <= 0)
         return;
     kill(s->pid, SIGTERM);
+    for (int i = 0; i < 100; i++) {
+        if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
+            s->pid = 0;
+            return;
+        }
+        usleep(20 * 1000);
+    }
+    kill(-s->pid, SIGKILL);
     waitpid(s->pid, NULL, 0);
     s->pid = 0;
 }

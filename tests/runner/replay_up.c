@@ -6,6 +6,7 @@
 #include "replay.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,18 @@
 static pthread_mutex_t     lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct xchg  *expected;
 static int                 hits;
+static int                 stream = -1;    /* an answer without an end */
 
+/* A stream ends with its case: a server that waits for more of it has one
+ * process less for the next. */
 void up_expect(const struct xchg *x)
 {
     pthread_mutex_lock(&lock);
     expected = x;
     hits = 0;
+    if (stream >= 0)
+        shutdown(stream, SHUT_RDWR);
+    stream = -1;
     pthread_mutex_unlock(&lock);
 }
 
@@ -145,8 +152,10 @@ static void answer(int fd, const struct xchg *x)
     say(fd, buf, (size_t)n);
     if (!x->head)
         say(fd, x->want.p, x->want.n);
-    if (x->stream_open)
+    if (x->stream_open) {
         say(fd, "\r\n", 2);
+        stream = fd;
+    }
 }
 
 static bool expected_is(const struct xchg *x, ae_str method, ae_str target,
@@ -162,6 +171,7 @@ static bool serve_one(struct conn *c)
     static const char no[] = "HTTP/1.1 400 Bad Request\r\nX-Replay: "
         "unexpected\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\n"
         "unexpected\n";
+    static const char more_please[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const struct xchg *x;
     size_t             end, at, n = 0;
     ae_str             head, line, method, target, body, te, cl;
@@ -173,6 +183,9 @@ static bool serve_one(struct conn *c)
     at = end + 4;
     te = header(ae_s(c->p, end), "transfer-encoding");
     cl = header(ae_s(c->p, end), "content-length");
+    /* as Go's server does: mod_proxy waits for it */
+    if (header(ae_s(c->p, end), "expect").p)
+        say(c->fd, more_please, sizeof(more_please) - 1);
     if (te.p && !read_chunks(c, at, &n, &end))
         return false;
     if (!te.p) {
@@ -207,7 +220,11 @@ static void *serve(void *arg)
 
     while (serve_one(&c))
         ;
+    pthread_mutex_lock(&lock);
+    if (stream == c.fd)
+        stream = -1;
     close(c.fd);
+    pthread_mutex_unlock(&lock);
     free(c.p);
     return NULL;
 }
@@ -218,10 +235,12 @@ static void *accept_loop(void *arg)
 
     for (;;) {
         pthread_t t;
-        int       c = accept(fd, NULL, NULL);
+        int       c = accept(fd, NULL, NULL), on = 1;
 
         if (c < 0)
             continue;
+        /* many small writes, and the peer may wait with its ACKs */
+        setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         if (pthread_create(&t, NULL, serve, (void *)(intptr_t)c) == 0)
             pthread_detach(t);
         else
