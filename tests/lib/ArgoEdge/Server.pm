@@ -48,7 +48,8 @@ my %KIND = (
         stop => 'TERM',
     },
 );
-$KIND{'httpd-prefork'} = { %{ $KIND{httpd} } };
+# httpd is event's
+$KIND{"httpd-$_"} = $KIND{httpd} for qw(prefork worker);
 
 sub _module_httpd {
     return File::Spec->rel2abs($ENV{AE_HTTPD_MODULE} || build_dir()
@@ -168,7 +169,7 @@ sub _conf_httpd {
     my $c = { main => '', http => '', server => '', location => '',
         locations => '', %{ $self->{httpd} || {} } };
     my $mods = $ENV{AE_HTTPD_MODULES} || '/usr/lib/apache2/modules';
-    my $mpm = $self->{kind} eq 'httpd-prefork' ? 'prefork' : 'event';
+    my $mpm = $self->{kind} =~ /^httpd-(.*)/ ? $1 : 'event';
     my $load = join '', map { "LoadModule ${_}_module $mods/mod_$_.so\n" }
         "mpm_$mpm", qw(authz_core authz_host proxy proxy_http headers);
     my $module = $self->{how}{module}->();
@@ -178,7 +179,10 @@ sub _conf_httpd {
     my $cache = $self->{cache} ? "ArgoEdgeCache $dir/cache size=32m" : '';
     my $pass = $self->{upstream} ? "ProxyPass / "
         . "http://127.0.0.1:$self->{upstream}/ nocanon" : '';
-    my $one = $mpm eq 'event' ? "ServerLimit 1\nMaxRequestWorkers 25" : '';
+    # one child with 25 threads, since leases belong to a process; a graceful
+    # restart wants slots beside the old one's
+    my $one = $mpm eq 'prefork' ? '' : "ServerLimit 8\nMaxRequestWorkers 25"
+        . "\nMinSpareThreads 1\nMaxSpareThreads 25";
     my $more = _camel($self->{directives});
     return <<"CONF";
 ServerRoot $dir
