@@ -36,6 +36,7 @@ static apr_status_t end(void *data)
 {
     argo_edge_ctx *ctx = data;
 
+    argo_edge_forget_answer(ctx);
     if (ctx->feeding) {
         ctx->feeding = 0;
         ae_txn_resp_end(ctx->txn, false);
@@ -87,6 +88,7 @@ static int error_page(request_rec *r)
     ctx->error_page = 1;
     ctx->responded = 1;
     ctx->feeding = 0;
+    ctx->answer = NULL;
     ctx->body = NULL;
     ap_set_module_config(r->request_config, &argo_edge_module, ctx);
     if (ctx->loc.mode == AE_MODE_ENFORCE)

@@ -5,6 +5,8 @@
 
 #include "mod_argo_edge.h"
 
+#include "mod_proxy.h"
+
 static const char filter_name[] = "ARGO_EDGE";
 
 /* For handlers, and once more for the errors that httpd makes of them. */
@@ -158,24 +160,54 @@ static void headers_came(request_rec *r, argo_edge_ctx *ctx)
     }
 }
 
-/* mod_proxy does not tell an answer up to the end of the connection from a
- * chunked one.  A JSON object or list that was cut is never closed. */
-static void scan(argo_edge_ctx *ctx, const char *p, apr_size_t n)
+/* Whether the last chunk came: the HTTP filter of mod_proxy's connection sees
+ * to it, and ends a body without it by an error. */
+static int chunked(const request_rec *answer)
 {
-    apr_size_t i;
+    const char *te = apr_table_get(answer->headers_in, "Transfer-Encoding");
 
-    for (i = 0; i < n; i++) {
-        if (ctx->escaped)
-            ctx->escaped = 0;
-        else if (ctx->in_string)
-            ctx->escaped = p[i] == '\\', ctx->in_string = p[i] != '"';
-        else if (p[i] == '"')
-            ctx->in_string = 1;
-        else if (p[i] == '{' || p[i] == '[')
-            ctx->depth++;
-        else if ((p[i] == '}' || p[i] == ']') && --ctx->depth == 0)
-            ctx->closed = 1;
-    }
+    return te && ap_is_chunked(answer->pool, te);
+}
+
+static apr_status_t answer_gone(void *data)
+{
+    argo_edge_ctx *ctx = data;
+
+    ctx->chunked = chunked(ctx->answer);
+    ctx->answer = NULL;
+    return APR_SUCCESS;
+}
+
+/* mod_proxy reads an answer through a request of its own, which alone knows
+ * how the body is framed.  It goes before the end of the body comes past us,
+ * with its connection. */
+static int answer_starts(request_rec *r, request_rec *answer)
+{
+    argo_edge_ctx *ctx = r->main ? NULL : argo_edge_get_ctx(r);
+
+    if (!ctx || !ctx->txn)
+        return DECLINED;
+    argo_edge_forget_answer(ctx);
+    ctx->chunked = 0;
+    ctx->answer = answer;
+    apr_pool_cleanup_register(answer->pool, ctx, answer_gone,
+                              apr_pool_cleanup_null);
+    return OK;
+}
+
+void argo_edge_forget_answer(argo_edge_ctx *ctx)
+{
+    if (ctx->answer)
+        apr_pool_cleanup_kill(ctx->answer->pool, ctx, answer_gone);
+    ctx->answer = NULL;
+}
+
+/* An answer up to the end of the connection is one that may have been cut. */
+static bool whole(const argo_edge_ctx *ctx)
+{
+    if (ctx->expected >= 0)
+        return ctx->fed == ctx->expected;
+    return ctx->answer ? chunked(ctx->answer) : ctx->chunked;
 }
 
 static void feed(argo_edge_ctx *ctx, apr_bucket *b)
@@ -188,9 +220,7 @@ static void feed(argo_edge_ctx *ctx, apr_bucket *b)
     }
     else if (APR_BUCKET_IS_EOS(b)) {
         ctx->feeding = 0;
-        ae_txn_resp_end(ctx->txn, ctx->expected >= 0
-                                  ? ctx->fed == ctx->expected
-                                  : ctx->closed && ctx->depth == 0);
+        ae_txn_resp_end(ctx->txn, whole(ctx));
         return;
     }
     else if (!APR_BUCKET_IS_METADATA(b)) {
@@ -200,8 +230,6 @@ static void feed(argo_edge_ctx *ctx, apr_bucket *b)
         }
         else {
             ctx->fed += (apr_off_t) n;
-            if (ctx->expected < 0)
-                scan(ctx, p, n);
         }
     }
     if (!ctx->feeding)
@@ -228,6 +256,8 @@ static apr_status_t response_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
 void argo_edge_filter_register(void)
 {
+    APR_OPTIONAL_HOOK(proxy, create_req, answer_starts, NULL, NULL,
+                      APR_HOOK_MIDDLE);
     ap_register_output_filter(filter_name, response_filter, NULL,
                               (ap_filter_type) (AP_FTYPE_RESOURCE - 1));
 }

@@ -63,11 +63,9 @@ typedef struct {
     const char *accept_encoding;
     apr_bucket_brigade *body;   /* read for the core, due to the handler */
     apr_off_t fed;
-    apr_off_t expected;         /* -1: up to the end */
-    int depth;                  /* of the JSON value fed so far */
-    unsigned in_string:1;
-    unsigned escaped:1;
-    unsigned closed:1;          /* that value has ended */
+    apr_off_t expected;         /* -1: no Content-Length */
+    request_rec *answer;        /* mod_proxy's, while it is there */
+    unsigned chunked:1;         /* what it said */
     unsigned rejoined:1;        /* Cookie fields that httpd had merged */
     unsigned terminal:1;
     unsigned sent:1;
@@ -113,6 +111,7 @@ apr_bucket *argo_edge_bucket(request_rec *r, argo_edge_ctx *ctx);
 
 /* filter.c */
 void argo_edge_insert_filter(request_rec *r);
+void argo_edge_forget_answer(argo_edge_ctx *ctx);
 void argo_edge_filter_register(void);
 
 /* vars.c */
