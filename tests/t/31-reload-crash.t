@@ -71,7 +71,7 @@ sub hits {
     });
 }
 
-# httpd's restarts are in 30-httpd.t; here by name (AE_KINDS=httpd)
+# many restarts, also of httpd, are in 32-restarts.t
 for my $kind (grep { $_ eq 'nginx' || $ENV{AE_KINDS} } kinds()) {
     my $w = ArgoEdge::Scenario::world($kind, server => { workers => 2 });
     $w->server->start;
