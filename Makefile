@@ -94,7 +94,7 @@ MODULES := $(if $(NGINX_SRC),$(if $(NGX_SRC),$(NGX_SO))) \
 
 # ---- goals ---------------------------------------------------------------------
 
-.PHONY: all lib help units programs asan demo demo-up test check bench fuzz lint \
+.PHONY: all lib help units fuzzers programs asan demo demo-up test check bench fuzz lint \
     install deb clean $(FOLDERS)
 .DELETE_ON_ERROR:
 
@@ -117,6 +117,7 @@ help:
 
 programs: $(PROGRAMS) $(TEST_PROGRAMS)
 units: $(UNITS)
+fuzzers: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 
 demo: all
 	BUILD=$(abspath $(B)) sh demo/demo.sh walk
@@ -127,7 +128,7 @@ demo-up: all
 
 # everything that tests/t runs under the sanitizers
 asan:
-	+$(MAKE) --no-print-directory ASAN=1 B=build-asan units \
+	+$(MAKE) --no-print-directory ASAN=1 B=build-asan units fuzzers \
 	    build-asan/tests/vectors build-asan/tests/replay \
 	    $(patsubst $(B)/%,build-asan/%,$(filter $(NGX_SO),$(MODULES)))
 
@@ -251,17 +252,29 @@ $(foreach f,edge $(filter-out %.h,$(UNIT_OTHER)),$(eval $(call \
 
 SECONDS ?= 60
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+LIBFUZZ := $(patsubst tests/fuzz/%.c,$(B)/libfuzz/%,$(FUZZ_SRC))
 
-$(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(CONFIG)
+# Seeds and a few mutations of them, with any compiler: part of the tests.
+$(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h tests/fuzz/driver/main.c \
+    $(ARCHIVE)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(AE_CFLAGS) -fPIE $< tests/fuzz/driver/main.c $(ARCHIVE) \
+	    $(LDFLAGS) $(LDHARDEN) -pie $(LIBS) -o $@
+
+# The search for more: clang's libFuzzer (package libclang-rt-14-dev).
+$(B)/libfuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h $(LIB_SRC) $(CONFIG)
 	@mkdir -p $(@D)
 	$(call say,CLANG,$@)
 	$(Q)clang -std=c11 $(AE_CPPFLAGS) -g -O1 -DAE_ARENA_EMULATE \
 	    -fsanitize=fuzzer,address,undefined $< $(LIB_SRC) $(LIBS) -o $@
 
-fuzz: $(FUZZ)
-	@for f in $(FUZZ); do \
-	    mkdir -p $(B)/corpus/$$(basename $$f); \
-	    $$f -max_total_time=$(SECONDS) $(B)/corpus/$$(basename $$f) || exit 1; \
+fuzz: $(LIBFUZZ) $(FUZZ)
+	@for f in $(notdir $(FUZZ)); do \
+	    mkdir -p $(B)/corpus/$$f && \
+	    $(B)/fuzz/$$f --seeds $(B)/corpus/$$f && \
+	    $(B)/libfuzz/$$f -max_total_time=$(SECONDS) $(B)/corpus/$$f \
+	        || exit 1; \
 	done
 
 # ---- modules -----------------------------------------------------------------------

@@ -1,7 +1,16 @@
 /* yaml.c - whatever stands in a manifest or in scopes: read it or refuse it. */
+#include "fuzz.h"
 #include "config/config.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const struct fuzz_seed fuzz_seeds[] = {
+    SEED("apiVersion: v1\nkind: ConfigMap\ndata:\n  policy.csv: |\n"
+         "    g, a, b\n"),
+    SEED("kind: AppProject\nmetadata: {name: x}\nspec:\n  roles:\n"
+         "  - name: a\n    policies: [\"p, proj:x:a, applications, get, x/*, "
+         "allow\"]\n"),
+    SEED("[groups, email]"), SEED("a: &x [*x]\n<<: {b: 0x1f, c: 1e3, d: ~}"),
+    SEED("- 'it''s'\n- \"\\u0041\\n\"\n? k\n: v\n---\n..."), { NULL, 0 }
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

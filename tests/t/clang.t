@@ -14,7 +14,7 @@ my @flags = qw(-std=c11 -D_GNU_SOURCE -Ilib -Itests/unit -Wall -Wextra
     -Wshadow -Wconversion -Werror -fsyntax-only);
 my %dir;
 for my $f (files(qr{\.c$}, qw(lib cli demo tests/runner tests/bench
-    tests/unit))) {
+    tests/unit tests/fuzz))) {
     my ($d) = $f =~ m{^(.*)/};
     push @{ $dir{$d} }, $f;
 }
