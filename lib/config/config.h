@@ -37,6 +37,7 @@ struct ae_loc {
     int      cache;             /* 0/1, -1 unset */
     int      lookup;            /* 0/1, -1 unset */
     int      lease_probe;       /* 0/1, -1 unset */
+    int      lists;             /* tenants' lists of full copies: 0/1, -1 */
     int      status_header;     /* Cache-Status to clients: 0/1, -1 unset */
     int64_t  ttl_applications_ms, ttl_objects_ms, ttl_settings_ms; /* -1 */
     int64_t  quarantine_ms;     /* after a write, -1 */

@@ -259,6 +259,12 @@ SETTER(set_lookup)
     return on_off(args[0], &l->lookup, err);
 }
 
+SETTER(set_lists)
+{
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    return on_off(args[0], &l->lists, err);
+}
+
 SETTER(set_status_header)
 {
     UNUSED(a), UNUSED(c), UNUSED(n);

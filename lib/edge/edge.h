@@ -10,6 +10,7 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "limit/zone.h"
+#include "mirror/mirror.h"
 #include "policy/policy.h"
 #include "route/route.h"
 #include "token/token.h"
@@ -19,6 +20,8 @@
 
 #define AE_STEPS_MAX 32         /* a transaction takes fewer: a guard */
 #define AE_SCRATCH 4096         /* first block of a transaction's arena */
+#define AE_COPIES 12            /* full lists at hand, per process ... */
+#define AE_COPIES_BYTES ((size_t)512 << 20) /* ... and what they may take */
 #define AE_QUAR_SLOTS 256       /* tags in quarantine, per process */
 #define AE_ALLOWED_SLOTS 512    /* decisions remembered, per process */
 #define AE_GRPC_MAX (1 << 20)   /* gRPC message read for a decision */
@@ -36,6 +39,7 @@
     X(cache_hit) X(cache_miss) X(cache_bypass) X(cache_stored)           \
     X(cache_not_stored) X(cache_denied) X(cache_corrupt)                 \
     X(cache_no_lease) X(cache_bumped) X(cache_bump_late)                 \
+    X(list_copied) X(list_served)                                        \
     X(shadow_same) X(divergence)                                         \
     X(reload) X(reload_failed)                                           \
     X(cache_304) X(cache_collapsed) X(cache_stale)
@@ -131,6 +135,8 @@ struct ae_engine {
     struct ae_quar   quar[AE_QUAR_SLOTS];
     size_t           nquar;
     int64_t          quar_all_us; /* table full: nothing is stored until then */
+    struct ae_copy  *copy[AE_COPIES];
+    size_t           copy_bytes;
     ae_snapshot     *held;       /* an emptied policy, held back (F18) */
     uint64_t         bad_hash;   /* of the last logged input error */
     _Atomic uint64_t count[AE_N__COUNT];
@@ -308,6 +314,10 @@ struct ae_txn {
     uint64_t             ticket;
     int64_t              wait_until_us;
     unsigned             waits;
+    struct ae_list_page *page;       /* edge.* of the query; NULL: none */
+    struct ae_copy      *copy;       /* its bytes may be in the answer */
+    ae_str               next_page;  /* cursor, if there is more */
+    bool                 copy_new;   /* made of this answer, not yet stored */
     bool                 fetch_done; /* the one look-up has ended */
     bool                 probe_done; /* and the one probe */
     bool                 logout;    /* |id| is who logs out */
@@ -367,6 +377,42 @@ void ae_decide_checks(ae_txn *t, const struct ae_checks *c,
                       struct ae_decision *why, const struct ae_check **at,
                       enum ae_verdict *verdict, bool *certain);
 bool ae_may_decide(const ae_txn *t); /* confirmed identity, sighted snapshot */
+
+/* ---- copies.c, steps_list.c (lists from one full copy) ------------------- */
+
+/* The full list of one kind; refcounted, immutable once it is shared. */
+struct ae_copy {
+    _Atomic uint32_t refs;
+    unsigned char    hash[32];       /* of its key */
+    ae_heap          heap;
+    ae_arena         a;              /* over |heap| */
+    ae_str           body, etag;
+    struct ae_list   list;
+    uint64_t         gen[AE_CACHE_TAGS_MAX]; size_t ngen;
+    int64_t          stored_us, fresh_until_us;
+    int64_t          used_us;
+};
+
+struct ae_copy *ae_copy_new(void);
+void            ae_copy_unref(struct ae_copy *c);
+/* All lock for themselves.  _get gives a reference, _put takes one more. */
+struct ae_copy *ae_copies_get(ae_engine *e, const unsigned char hash[32],
+                              const uint64_t *gen, size_t ngen, int64_t now);
+void            ae_copies_put(ae_engine *e, struct ae_copy *c);
+void            ae_copies_tick(ae_engine *e, int64_t now);
+void            ae_copies_free(ae_engine *e);
+
+/* Read edge.* of a list's query into t->page, and the rest as the request. */
+void ae_list_route(ae_txn *t);
+/* An answer made of a full copy, as if it had been stored. */
+bool ae_list_look_up(ae_txn *t, struct ae_entry *en);
+/* Fields of the answer to a page. */
+void ae_list_headers(ae_txn *t);
+/* The key for |body|: that of a full copy if it is one, else t->key. */
+const struct ae_cache_key *ae_list_key(ae_txn *t, ae_str body,
+                                       struct ae_cache_key *room);
+/* |en| was stored under that key. */
+void ae_list_stored(ae_txn *t, const struct ae_entry *en);
 
 /* ---- serve.c ------------------------------------------------------------ */
 

@@ -198,6 +198,7 @@ void ae_engine_free(ae_engine *e)
     ae_route_memo_free(e->memo);
     ae_rights_unref(e->anon);
     ae_quar_free(e);
+    ae_copies_free(e);
     ae_zone_close(e->zone);
     ae_snapshot_unref(e->held);
     ae_snapshot_unref(e->snap);
@@ -236,6 +237,7 @@ void ae_engine_tick(ae_engine *e)
         return;
     ae_edge_poll(e);
     ae_quar_tick(e, ae_edge_mono(e));
+    ae_copies_tick(e, ae_edge_wall(e));
     if (!e->store && ae_edge_mono(e) >= e->store_retry_us)
         open_store(e);
     if (e->store && e->store->ops->tick) {

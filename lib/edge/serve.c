@@ -89,6 +89,7 @@ static void fill(ae_txn *t, const struct ae_entry *en, ae_str how)
 
     t->nreply_hdr = 0;
     hit_fields(t, en, how);
+    ae_list_headers(t);
     if (inm.n && ae_etag_listed(inm, en->etag)) {
         ae_reply_body(t, 304, ae_s(NULL, 0), ae_s(NULL, 0));
         ae_count(t->e, AE_N_cache_304);
@@ -102,14 +103,23 @@ static void fill(ae_txn *t, const struct ae_entry *en, ae_str how)
 static bool look_up(ae_txn *t, struct ae_entry *en)
 {
     ae_store *s = ae_edge_store(t->e);
-    int rc;
+    struct ae_entry made;
+    bool found;
+    int rc = 0;
 
-    ae_lock(t->e, &t->e->store_lock);
-    rc = s->ops->get(s, &t->key, t->tags, t->ntags, t->wall_us, &t->a, en);
-    ae_unlock(t->e, &t->e->store_lock);
+    if (!t->page) { /* what the upstream sends is no page */
+        ae_lock(t->e, &t->e->store_lock);
+        rc = s->ops->get(s, &t->key, t->tags, t->ntags, t->wall_us, &t->a,
+                         en);
+        ae_unlock(t->e, &t->e->store_lock);
+    }
     if (rc == AE_E_CORRUPT)
         ae_count(t->e, AE_N_cache_corrupt);
-    return rc == 1 && en->status == 200;
+    found = rc == 1 && en->status == 200;
+    if ((found && en->fresh) || !ae_list_look_up(t, &made))
+        return found;
+    *en = made;
+    return true;
 }
 
 /* What the client would rather have made anew. */

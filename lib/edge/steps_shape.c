@@ -102,6 +102,7 @@ enum ae_step_ret ae_step_route(ae_txn *t)
     }
     switch (t->tgt.kind) {
     case AE_TGT_OP:
+        ae_list_route(t);
         route_op(t);
         return AE_STEP_MORE;
     case AE_TGT_GRPC:

@@ -135,6 +135,8 @@ static void edit_headers(ae_txn *t, const struct ae_resp *r)
     if (ae_find(r->vary, '*') == r->vary.n)
         edit_set(t, AE_STR("Vary"), vary(t, r->vary));
     edit_set(t, AE_STR("X-Content-Type-Options"), AE_STR("nosniff"));
+    if (t->page)
+        edit_set(t, AE_STR("Argo-Edge-List"), AE_STR("whole"));
     if (t->loc->status_header > 0)
         edit_set(t, AE_STR("Cache-Status"), cache_status(t));
 }
@@ -309,14 +311,19 @@ static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
     };
     ae_store *s = ae_edge_store(t->e);
     ae_str scope = scope_of(t);
+    const struct ae_cache_key *key;
+    struct ae_cache_key room;
     int rc;
 
     if (en.fresh_until_us <= ae_edge_wall(t->e))
         return "expired";
     en.keep_until_us = keep_until(t, en.fresh_until_us);
+    key = ae_list_key(t, body, &room);
     ae_lock(t->e, &t->e->store_lock);
-    rc = s->ops->put(s, &t->key, &en, t->tags, t->ntags, t->gen, scope);
+    rc = s->ops->put(s, key, &en, t->tags, t->ntags, t->gen, scope);
     ae_unlock(t->e, &t->e->store_lock);
+    if (rc == AE_OK)
+        ae_list_stored(t, &en);
     switch (rc) {
     case AE_OK: return NULL;
     case AE_E_STATE: return "overtaken";

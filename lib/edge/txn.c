@@ -59,6 +59,8 @@ void ae_txn_end(ae_txn *t)
     t->json = NULL;
     ae_snapshot_unref(t->snap);
     t->snap = NULL;
+    ae_copy_unref(t->copy);
+    t->copy = NULL;
 }
 
 void ae_trace(ae_txn *t, const char *name)

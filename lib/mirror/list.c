@@ -255,6 +255,7 @@ static int choose(struct run *r, size_t from, size_t to)
         r->out->last_name = ae_row_key(r->l, row);
         r->out->last_ns = ae_list_text(r->l, row->ns);
     }
+    r->out->pick = r->pick;
     r->out->shown = r->n;
     return AE_OK;
 }
@@ -332,6 +333,12 @@ static int write_answer(struct run *r)
     ae_buf            b, p;
     int               rc;
 
+    /* All of it: no need to copy megabytes. */
+    if (r->n && r->n == r->l->nrow && !fields.n && !r->ask->stream) {
+        r->out->status = 200;
+        r->out->body = r->l->body;
+        return AE_OK;
+    }
     ae_buf_init(&b, r->a, 0);
     if (!fields.n || kind != AE_LIST_APPLICATIONS) {
         size_t n = room(r);

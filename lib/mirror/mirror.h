@@ -169,7 +169,8 @@ struct ae_list_answer {
     int    status, code; /* 200, or an error with |error| */
     ae_str error;
     ae_str body;         /* 200: in the arena, or the copy's own bytes */
-    size_t shown;        /* items in |body| */
+    const uint32_t *pick;/* the rows that are shown ... */
+    size_t shown;        /* ... and how many */
     bool   more;         /* paging: there are further ones ... */
     ae_str last_ns, last_name; /* ... behind this one */
 };
