@@ -334,7 +334,7 @@ static int write_answer(struct run *r)
     int               rc;
 
     /* All of it: no need to copy megabytes. */
-    if (r->n && r->n == r->l->nrow && !fields.n && !r->ask->stream) {
+    if (r->n == r->l->nrow && !fields.n && !r->ask->stream) {
         r->out->status = 200;
         r->out->body = r->l->body;
         return AE_OK;
