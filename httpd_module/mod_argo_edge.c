@@ -119,7 +119,7 @@ static const char *directive(cmd_parms *cmd, void *dirv, int argc,
         seen = &dcf->seen;
     else if ((text = ap_check_cmd_context(cmd, GLOBAL_ONLY)) != NULL)
         return text;
-    if (*seen & (APR_UINT64_C(1) << i))
+    if (!(d->ctx & AE_CTX_MULTI) && (*seen & (APR_UINT64_C(1) << i)))
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " is duplicate", NULL);
     *seen |= APR_UINT64_C(1) << i;
     for (k = 0; k < argc; k++) {

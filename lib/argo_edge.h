@@ -88,6 +88,7 @@ struct ae_host {
     int64_t (*wall_us)(void *ctx); /* UTC, microseconds; NULL = the system's */
     int64_t (*mono_us)(void *ctx); /* monotonic, us; NULL = the system's */
     void *ctx;
+    bool waits; /* the shell carries out AE_WAIT; else it gets a refusal */
     bool one_thread; /* every call into this engine comes from one thread: no
                         lock is taken.  Zero is always right */
 };

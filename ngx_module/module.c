@@ -171,6 +171,7 @@ ngx_http_argo_edge_create_main_conf(ngx_conf_t *cf)
     mcf->conf.serving = true;
 
     mcf->host.log = ngx_http_argo_edge_log;
+    mcf->host.waits = true;
     mcf->host.wall_us = ngx_http_argo_edge_wall;
     mcf->host.mono_us = ngx_http_argo_edge_mono;
     mcf->host.one_thread = true;
@@ -283,7 +284,9 @@ ngx_http_argo_edge_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         seen = &mcf->seen;
     }
 
-    if (*seen & ((uint64_t) 1 << cmd->offset)) {
+    if (!(d->ctx & AE_CTX_MULTI)
+        && (*seen & ((uint64_t) 1 << cmd->offset)))
+    {
         return "is duplicate";
     }
 

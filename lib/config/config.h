@@ -14,6 +14,49 @@ enum ae_grpc_mode { AE_GRPC_PASS, AE_GRPC_DECIDE, AE_GRPC_OFF };
 enum ae_tri { AE_AUTO, AE_COMPLETE, AE_PARTIAL };
 enum ae_unknown_mode { AE_UNK_DENY, AE_UNK_FORWARD };
 
+/* ---- limits (limits.c) --------------------------------------------------- */
+
+#define AE_LIMITS_MAX 16    /* lines of one location */
+#define AE_EXCEPT_MAX 8     /* names of one except= */
+#define AE_LIMIT_CALLS_MAX 200 /* largest cap on calls under way */
+
+/* Whom a limit is for. */
+enum ae_who_class { AE_WC_ADDRESS, AE_WC_ANONYMOUS, AE_WC_SESSION,
+                    AE_WC_APIKEY, AE_WC_PROJECT, AE_WC_OIDC, AE_WC_ANY,
+                    AE_WC_GROUP, AE_WC_USER };
+struct ae_who_spec { enum ae_who_class cls; ae_str name; };
+
+/* What an operation costs; the first eight as enum ae_cost of lib/route. */
+enum ae_ops { AE_OPS_READ, AE_OPS_LIST, AE_OPS_HEAVY, AE_OPS_WRITE,
+              AE_OPS_SYNC, AE_OPS_LOGIN, AE_OPS_WEBHOOK, AE_OPS_STREAM,
+              AE_OPS_OTHER, /* outside the API: the UI's files, healthz */
+              AE_OPS__N };
+enum ae_limit_per { AE_PER_CALLER, AE_PER_NETWORK, AE_PER_ALL };
+
+struct ae_rate_conf {
+    int64_t step_ns;    /* of one request: 10 ms at 100r/s; 0 = no limit */
+    int64_t n, unit_s;  /* as it was written: 100 in 1 s */
+    int64_t burst;      /* requests, >= 1 */
+};
+
+struct ae_limit_conf {
+    ae_str   name;              /* for clients and logs; printable ASCII */
+    uint64_t id;                /* of the name: lines of one name share */
+    struct ae_who_spec who, except[AE_EXCEPT_MAX]; size_t nexcept;
+    uint32_t ops;               /* bits of enum ae_ops */
+    enum ae_limit_per per;
+    struct ae_rate_conf rate;
+    int64_t  delay;             /* of the burst at once, the rest later; -1:
+                                   all at once */
+    uint32_t cost[AE_OPS__N];   /* units, >= 1 */
+    uint32_t failed;            /* units of a token that does not verify */
+    uint32_t calls;             /* limit_calls: how many at a time */
+};
+
+struct ae_login_conf {          /* login_limit */
+    struct ae_rate_conf address, user; /* step_ns 0 = not limited */
+};
+
 /* Process-wide settings. */
 struct ae_conf {
     ae_str   inputs;            /* directory of section 5; absent = none */
@@ -47,11 +90,17 @@ struct ae_loc {
     int64_t  collapse_ms;       /* wait for another's answer so long, -1 */
     int64_t  stale_revalidate_ms, stale_error_ms; /* RFC 5861, -1 */
     int64_t  dead_token_ms;     /* -1 */
+    /* NULL until merged; "off" is an empty list */
+    struct ae_limit_conf *limits, *calls; size_t nlimits, ncalls;
+    int      limit_dry_run;     /* 0/1, -1 unset */
+    int      limit_headers;     /* RateLimit on every answer: 0/1, -1 unset */
+    const struct ae_login_conf *login_limit; /* NULL unset; off: all zero */
 };
 
 /* The directive table.  Names are nginx form without the prefix ("inputs",
  * "cache", ...; "" is argo_edge itself); httpd derives CamelCase. */
-enum ae_dir_ctx { AE_CTX_MAIN = 1, AE_CTX_LOC = 2 };
+enum ae_dir_ctx { AE_CTX_MAIN = 1, AE_CTX_LOC = 2,
+                  AE_CTX_MULTI = 4 /* may come more than once */ };
 struct ae_directive {
     const char *name;           /* nginx: "argo_edge_inputs" */
     const char *httpd;          /* "ArgoEdgeInputs" */

@@ -2,18 +2,20 @@
  * directives.c - one table of directives; both modules and the command line
  * walk it, so that no server can understand a setting differently.
  */
-#include "config/config.h"
+#include "config/internal.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
 
 struct word { const char *name; int value; };
 
-static int bad(struct ae_err *err, ae_str got, const char *want)
+int cfg_bad(struct ae_err *err, ae_str got, const char *want)
 {
     return ae_err_set(err, AE_E_INVAL, "invalid value \"%.*s\": it must be %s",
                       (int)(got.n < 80 ? got.n : 80), got.p ? got.p : "",
                       want);
 }
+
+#define bad cfg_bad
 
 /* Words without regard to case: On is how httpd writes it. */
 static int choose(ae_str arg, const struct word *w, size_t n, int *out,
@@ -365,6 +367,18 @@ SETTER(set_max_body)
     if (rc == AE_OK)
         l->max_body = (int64_t)v;
     return rc;
+}
+
+SETTER(set_limit_dry_run)
+{
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    return on_off(args[0], &l->limit_dry_run, err);
+}
+
+SETTER(set_limit_headers)
+{
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    return on_off(args[0], &l->limit_headers, err);
 }
 
 static const struct ae_directive table[] = {

@@ -147,4 +147,18 @@ int  cfg_rbac(struct cfg_load *l, const struct cfg_object *cm);
 /* Go's strconv.ParseBool. */
 bool cfg_parse_bool(ae_str s, bool *out);
 
+/* ---- directives.c, limits.c ---------------------------------------------- */
+
+#define CFG_SETTER(name)                                                      \
+    int name(ae_arena *a, struct ae_conf *c, struct ae_loc *l,                \
+             const ae_str *args, size_t n, struct ae_err *err)
+
+int cfg_bad(struct ae_err *err, ae_str got, const char *want);
+CFG_SETTER(cfg_set_limit);
+CFG_SETTER(cfg_set_limit_calls);
+CFG_SETTER(cfg_set_login_limit);
+extern const struct ae_login_conf cfg_login_off;
+/* limits.c: inherit what is unset. */
+void cfg_limits_merge(struct ae_loc *child, const struct ae_loc *parent);
+
 #endif

@@ -2,7 +2,7 @@
  * loc.c - settings before and after merging.  The defaults are those of a
  * stock installation (design.md 4.5 and 6); switched on is nothing by itself.
  */
-#include "config/config.h"
+#include "config/internal.h"
 
 void ae_conf_init(struct ae_conf *c)
 {
@@ -19,6 +19,7 @@ void ae_loc_init(struct ae_loc *l)
     l->grpc = l->unknown_api = l->cache = l->lookup = l->status_header = -1;
     l->lists = -1;
     l->ttl_applications_ms = l->ttl_objects_ms = l->ttl_settings_ms = -1;
+    l->limit_dry_run = l->limit_headers = -1;
     l->quarantine_ms = l->max_object = l->max_body = l->lease_ms = -1;
     l->collapse_ms = l->stale_revalidate_ms = l->stale_error_ms = -1;
     l->dead_token_ms = -1;
@@ -58,6 +59,9 @@ void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
     inherit64(&child->stale_revalidate_ms, parent->stale_revalidate_ms);
     inherit64(&child->stale_error_ms, parent->stale_error_ms);
     inherit64(&child->dead_token_ms, parent->dead_token_ms);
+    inherit(&child->limit_dry_run, parent->limit_dry_run);
+    inherit(&child->limit_headers, parent->limit_headers);
+    cfg_limits_merge(child, parent);
 }
 
 void ae_loc_defaults(struct ae_loc *l)
@@ -70,6 +74,7 @@ void ae_loc_defaults(struct ae_loc *l)
         .max_object = 256LL << 20, .max_body = 1 << 20, .lease_ms = 30000,
         .collapse_ms = 2000,
         .lease_probe = 0, .dead_token_ms = 10000,
+        .login_limit = &cfg_login_off,
     };
 
     ae_loc_merge(l, &def);

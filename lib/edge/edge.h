@@ -9,6 +9,7 @@
 #include "base/inputs.h"
 #include "cache/cache.h"
 #include "config/config.h"
+#include "limit/gcra.h"
 #include "limit/zone.h"
 #include "mirror/mirror.h"
 #include "policy/policy.h"
@@ -19,6 +20,7 @@
 #include <stdatomic.h>
 
 #define AE_STEPS_MAX 32         /* a transaction takes fewer: a guard */
+#define AE_HELD_MAX 4           /* limits on calls that one request meets */
 #define AE_SCRATCH 4096         /* first block of a transaction's arena */
 #define AE_COPIES 12            /* full lists at hand, per process ... */
 #define AE_COPIES_BYTES ((size_t)512 << 20) /* ... and what they may take */
@@ -42,7 +44,11 @@
     X(list_copied) X(list_served)                                        \
     X(shadow_same) X(divergence)                                         \
     X(reload) X(reload_failed)                                           \
-    X(cache_304) X(cache_collapsed) X(cache_stale)
+    X(cache_304) X(cache_collapsed) X(cache_stale)                       \
+    X(limit_passed) X(limit_delayed) X(limit_rejected)                   \
+    X(limit_dry_run) X(limit_evicted) X(limit_full)                      \
+    X(calls_rejected) X(calls_no_room)                                   \
+    X(login_rejected)
 
 enum ae_counter {
 #define X(n) AE_N_##n,
@@ -110,6 +116,9 @@ struct ae_engine {
     const ae_conf   *conf;
     struct ae_host   host;
     ae_zone         *zone;       /* shared or private, never NULL */
+    struct ae_gcra   limiter, logins; /* in |zone| */
+    struct ae_inflight inflight; /* in |zone| */
+    struct ae_txn   *holders;    /* with calls under way; under |lock| */
     ae_snapshot     *snap;
     /* One lock over what threads share (httpd's event MPM): the seen table,
      * rights and their lazily filled tables, hints, leases, quarantine.  Taken
@@ -272,6 +281,7 @@ struct ae_txn {
     struct ae_cred       cred;
     enum ae_who          who;
     struct ae_identity  *id;
+    struct ae_identity  *peek;      /* gRPC in pass mode: for limits only */
     struct ae_rights    *rights;
     struct ae_checks     checks;
     bool                 api;       /* below /api/, or grpc */
@@ -291,6 +301,14 @@ struct ae_txn {
     const char          *reason;    /* static text, for logs */
     const char          *cache_var; /* "hit", "miss", ... */
     ae_str               project;   /* known project, for logs */
+
+    /* limits */
+    const char          *limit_var; /* "passed", "rejected", ... */
+    const struct ae_limit_conf *limit_at; /* the one that said it */
+    bool                 limit_addr_done, limit_done, limit_login;
+    size_t               nheld;
+    struct ae_txn       *held_prev, *held_next; /* e->holders */
+    struct ae_taken      limit_took; /* of |limit_at| */
 
     /* request body (NEED_BODY) */
     ae_buf               body;
@@ -346,9 +364,10 @@ struct ae_txn {
     /* From here on nothing is zeroed at the start: counted by what stands
      * above, or written before it is read. */
     uint64_t             gen[AE_CACHE_TAGS_MAX];
-    struct ae_field      reply_hdr[10];
+    struct ae_field      reply_hdr[12];
     struct ae_field      set[8];
-    struct ae_field      resp_set[6];
+    struct ae_field      resp_set[8];
+    struct ae_held { uint64_t tag; int64_t slot; } held[AE_HELD_MAX];
     const char          *trace[AE_STEPS_MAX];
     char                 age[24], status_text[112];
     struct ae_check      at_kept;
@@ -487,10 +506,46 @@ void ae_learn_request(ae_txn *t, struct ae_object *out);
 void ae_learn_application(ae_txn *t, ae_str body, struct ae_object *out);
 void ae_learn_hint(ae_txn *t, const struct ae_object *o);
 
+/* ---- limits.c, limit_calls.c, limit_login.c ------------------------------ */
+
+enum ae_step_ret ae_step_limit_address(ae_txn *t);
+enum ae_step_ret ae_step_limit(ae_txn *t);
+enum ae_step_ret ae_step_limit_login(ae_txn *t);
+enum ae_step_ret ae_step_limit_calls(ae_txn *t);
+/* The token of this request does not verify: its address pays for it. */
+void ae_limit_failed(ae_txn *t);
+/* RateLimit and RateLimit-Policy of a request that passed, if they are
+ * wanted, for answers of ours and of the upstream. */
+void ae_limit_reply(ae_txn *t);
+void ae_limit_response(ae_txn *t);
+/* Lay the tables over the zone. */
+void ae_limits_open(ae_engine *e);
+/* End the calls of |t|; renew those of all transactions. */
+void ae_limit_calls_end(ae_txn *t);
+void ae_limit_calls_tick(ae_engine *e);
+
+/* Shared by those three files. */
+int64_t  ae_limit_now(const ae_txn *t); /* ns */
+bool     ae_limit_fits(const ae_txn *t, const struct ae_limit_conf *l);
+uint64_t ae_limit_tag(const ae_txn *t, const struct ae_limit_conf *l);
+bool     ae_limit_dry(const ae_txn *t);
+/* 429, or what dry run and shadow make of it. */
+enum ae_step_ret ae_limit_refuse(ae_txn *t, const struct ae_limit_conf *l,
+                                 const char *why, int64_t wait_ns);
+
+/* The identity behind a gRPC call that is only passed on, for limits; one
+ * reference, or NULL.  Without |verify_it| only if it was verified before. */
+struct ae_identity *ae_cred_peek(ae_txn *t, bool verify_it);
+/* Was the credential verified before?  Fills t->id. */
+bool ae_cred_seen(ae_txn *t);
+
 /* ---- steps_body.c ------------------------------------------------------- */
 
 enum ae_keys { AE_KEYS_FINE = 0, AE_KEYS_ODD, AE_KEYS_CLASH };
 /* Member names as Go's decoder would confuse them (R31). */
 enum ae_keys ae_body_keys(const json_t *v, int depth);
+/* The string that Go's decoder would put into the field |name| of an object
+ * without clashes; absent span if none. */
+ae_str ae_body_member(const json_t *o, ae_str name);
 
 #endif

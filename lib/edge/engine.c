@@ -182,6 +182,7 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
     }
     ae_lease_open(e);
     ae_dead_open(e);
+    ae_limits_open(e);
     open_store(e);
     *out = e;
     return AE_OK;
@@ -238,6 +239,7 @@ void ae_engine_tick(ae_engine *e)
     ae_edge_poll(e);
     ae_quar_tick(e, ae_edge_mono(e));
     ae_copies_tick(e, ae_edge_wall(e));
+    ae_limit_calls_tick(e);
     if (!e->store && ae_edge_mono(e) >= e->store_retry_us)
         open_store(e);
     if (e->store && e->store->ops->tick) {

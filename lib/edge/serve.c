@@ -90,6 +90,7 @@ static void fill(ae_txn *t, const struct ae_entry *en, ae_str how)
     t->nreply_hdr = 0;
     hit_fields(t, en, how);
     ae_list_headers(t);
+    ae_limit_reply(t);
     if (inm.n && ae_etag_listed(inm, en->etag)) {
         ae_reply_body(t, 304, ae_s(NULL, 0), ae_s(NULL, 0));
         ae_count(t->e, AE_N_cache_304);

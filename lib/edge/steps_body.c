@@ -102,6 +102,15 @@ enum ae_keys ae_body_keys(const json_t *v, int depth)
     return worst;
 }
 
+ae_str ae_body_member(const json_t *o, ae_str name)
+{
+    for (void *it = json_object_iter((json_t *)(uintptr_t)o); it;
+         it = json_object_iter_next((json_t *)(uintptr_t)o, it))
+        if (fold_eq(ae_cs(json_object_iter_key(it)), name))
+            return ae_json_str(json_object_iter_value(it));
+    return ae_s(NULL, 0);
+}
+
 /* ---- the step ----------------------------------------------------------- */
 
 static enum ae_step_ret undecided(ae_txn *t, const char *why)

@@ -148,6 +148,11 @@ static bool not_our_say(const ae_txn *t)
         || (t->tgt.op && t->tgt.op->auth != AE_AUTH_REQUIRED);
 }
 
+bool ae_cred_seen(ae_txn *t)
+{
+    return t->id || (t->cred.source != AE_CRED_NONE && seen(t));
+}
+
 enum ae_step_ret ae_step_credential(ae_txn *t)
 {
     bool grpc = t->tgt.kind == AE_TGT_GRPC && !t->skip_decide;
@@ -168,8 +173,11 @@ enum ae_step_ret ae_step_credential(ae_txn *t)
             t->bad_token = true; /* checked upstream, or counts as none */
             return AE_STEP_MORE;
         }
+        if (ae_step_limit_address(t) == AE_STEP_ACT)
+            return AE_STEP_ACT;
         t->reason = "credential refused";
         ae_count(t->e, AE_N_token_refused);
+        ae_limit_failed(t);
         return ae_reply_error(t, t->cred.status ? t->cred.status : 400,
                               t->cred.code ? t->cred.code : 3,
                               t->cred.reason);
@@ -248,6 +256,7 @@ static enum ae_step_ret refused(ae_txn *t, const struct ae_token_result *r)
 
     ae_count(t->e, AE_N_token_refused);
     t->bad_token = true;
+    ae_limit_failed(t);
     if (not_our_say(t))
         return AE_STEP_MORE;
     ae_buf_init(&msg, &t->a, 0);
@@ -326,4 +335,35 @@ enum ae_step_ret ae_step_verify(ae_txn *t)
     if (t->cred.source == AE_CRED_NONE)
         return no_token(t);
     return dead(t) ? AE_STEP_ACT : verify(t);
+}
+
+/* Argo CD checks this call, whatever we find: nothing of it is decided. */
+struct ae_identity *ae_cred_peek(ae_txn *t, bool verify_it)
+{
+    struct ae_cred saved = t->cred;
+    struct ae_identity *id = NULL;
+    struct ae_token_result r;
+
+    memset(&r, 0, sizeof r);
+    if (pick_grpc(t) == AE_PICK_OK && t->cred.source != AE_CRED_NONE) {
+        if (seen(t)) {
+            id = t->id;
+            t->id = NULL;
+        } else if (verify_it) {
+            ae_token_check(t->snap->tokens, &t->a, t->cred.token,
+                           t->wall_us / 1000000, &r);
+            if (r.verdict == AE_TOKEN_REFUSED)
+                ae_limit_failed(t);
+            if (r.verdict == AE_TOKEN_OK)
+                id = r.identity;
+        }
+    }
+    if (id && r.identity) {
+        ae_lock(t->e, &t->e->lock);
+        ae_seen_put(t->e->seen, t->cred.token,
+                    ae_tokens_generation(t->snap->tokens), id);
+        ae_unlock(t->e, &t->e->lock);
+    }
+    t->cred = saved;
+    return id;
 }

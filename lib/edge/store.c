@@ -191,6 +191,7 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
         ae_collapse_end(t, true);
     }
     edit_headers(t, r);
+    ae_limit_response(t);
     edit->set = t->resp_set;
     edit->nset = t->nresp_set;
     if (t->want_store || t->want_401 || t->want_compare) {

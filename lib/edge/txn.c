@@ -8,11 +8,15 @@ static const struct ae_step steps[] = {
     { "shape", ae_step_shape },
     { "route", ae_step_route },
     { "credential", ae_step_credential },
+    { NULL, ae_step_limit_address }, /* those that do something say so */
     { "verify", ae_step_verify },
+    { NULL, ae_step_limit },
+    { NULL, ae_step_limit_login },
     { "body", ae_step_body },
     { "decide", ae_step_decide },
     { "cache", ae_step_cache },
     { NULL, ae_step_fetch }, /* in the trace only if it asks */
+    { NULL, ae_step_limit_calls },
     { "forward", ae_step_forward },
 };
 
@@ -52,9 +56,13 @@ void ae_txn_end(ae_txn *t)
     ae_collapse_end(t, false);
     ae_rights_unref(t->rights);
     t->rights = NULL;
+    if (t->nheld)
+        ae_limit_calls_end(t);
     if (t->id)
         ae_identity_unref(t->id);
     t->id = NULL;
+    ae_identity_unref(t->peek);
+    t->peek = NULL;
     json_decref(t->json);
     t->json = NULL;
     ae_snapshot_unref(t->snap);

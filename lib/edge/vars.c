@@ -53,6 +53,10 @@ static ae_str rule(ae_txn *t)
 {
     const struct ae_decision *d = &t->why;
 
+    if (t->limit_at && t->done && t->act.kind == AE_REPLY
+        && t->act.reply.status == 429)
+        return ae_fmt(&t->a, "limit:%.*s", (int)t->limit_at->name.n,
+                      t->limit_at->name.p);
     if (!d->rule_file.n)
         return ae_s(NULL, 0);
     if (!d->rule_line)
@@ -132,7 +136,8 @@ static ae_str raw(ae_txn *t, enum ae_var v)
     case AE_V_CACHE:
         return t->cache_var ? ae_cs(t->cache_var) : ae_s(NULL, 0);
     case AE_V_POLICY_ID: return ae_cs(t->snap->id);
-    case AE_V_LIMIT: /* no limiter judged this request */
+    case AE_V_LIMIT:
+        return t->limit_var ? ae_cs(t->limit_var) : ae_s(NULL, 0);
     default:
         return ae_s(NULL, 0);
     }

@@ -54,7 +54,8 @@ static void table(void)
 
         bad += !d->syntax[0] || !d->def[0] || !d->help[0] || !d->set
             || strncmp(d->httpd, "ArgoEdge", 8) != 0
-            || (d->ctx != AE_CTX_MAIN && d->ctx != AE_CTX_LOC);
+            || ((d->ctx | AE_CTX_MULTI) != (AE_CTX_MAIN | AE_CTX_MULTI)
+                && (d->ctx | AE_CTX_MULTI) != (AE_CTX_LOC | AE_CTX_MULTI));
         for (size_t k = 0; k < i; k++)
             bad += strcmp(d->name, ae_directive_at(k)->name) == 0
                 || strcmp(d->httpd, ae_directive_at(k)->httpd) == 0;

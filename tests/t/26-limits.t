@@ -1,0 +1,337 @@
+#!/usr/bin/perl
+# Limits: who pays, what is said, and what outlives a reload and a kill.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use ArgoEdge::Inputs;
+use ArgoEdge::Scenario;
+use ArgoEdge::Server;
+use ArgoEdge::Upstream;
+use IO::Socket::INET;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $A1 = 'GET /api/v1/applications/a1';
+my $LIST = 'GET /api/v1/applications';
+
+# the spelling of a row with several lines
+sub lines { return join '; argo_edge_limit ', @_ }
+
+sub statuses {
+    my ($w, $n, @ask) = @_;
+    return join ' ', map { ($w->ask(@ask))[0]{status} } 1 .. $n;
+}
+
+sub tells {
+    my ($r, $message) = @_;
+    is $r->{status}, 429, 'refused';
+    is $r->{body}, qq({"error":"$message","code":8,"message":"$message"}),
+        "Argo CD's shape";
+    is $r->{header}{'content-type'}, 'application/json', 'as JSON';
+    return;
+}
+
+scenarios({ settings => {
+        limit => lines('user:alice rate=1r/m burst=3',
+            'user:bob rate=5r/s burst=4 delay=2',
+            'project rate=1r/m burst=10 cost=list:5,write:4',
+            'address rate=1r/m burst=30 failed=8'),
+        limit_headers => 'on' } },
+    { id => 'L01', say => 'a burst, then 429', run => sub {
+          my ($w) = @_;
+          is statuses($w, 3, alice => $A1), '200 200 200', 'the burst';
+          my ($r, $saw) = $w->ask(alice => $A1);
+          tells($r, 'rate limit exceeded: user:alice');
+          is scalar @$saw, 0, 'nothing went upstream';
+          like $r->{header}{'retry-after'}, qr/^(?:5\d|60)$/, 'Retry-After';
+          is $r->{header}{'ratelimit-policy'}, '"user:alice";q=1;w=60',
+              'RateLimit-Policy';
+          like $r->{header}{ratelimit}, qr/^"user:alice";r=0;t=(?:5\d|60)$/,
+              'RateLimit';
+          my @log = $w->log_lines;
+          like $log[2], qr/ limit=passed /, 'logged: passed';
+          like $log[3], qr/ decision=deny rule=limit:user:alice .*limit=rejected/,
+              'logged: rejected';
+          ($r) = $w->ask('ci', $A1);
+          is $r->{status}, 200, 'others are not concerned';
+      } },
+    { id => 'L02', say => 'a delay, where the server can wait', run => sub {
+          my ($w) = @_;
+          my $get = 'GET /api/v1/applications/b1';
+          my $t = time;
+          my $got = statuses($w, 4, bob => $get);
+          if ($w->{kind} eq 'nginx') {
+              is $got, '200 200 200 200', 'all pass';
+              cmp_ok time - $t, '>', 0.25, 'the last ones waited';
+              my @log = $w->log_lines;
+              like join("\n", @log), qr/limit=passed.*limit=delayed/s,
+                  'which the log tells';
+          } else {
+              like $got, qr/^200 200 .*429/,
+                  'a thread does not wait: what would be late is refused';
+          }
+      } },
+    { id => 'L03', say => 'what it costs', run => sub {
+          my ($w) = @_;
+          # L01 has spent one of ten
+          my ($r) = $w->ask(ci => $LIST);
+          is $r->{status}, 200, 'a list';
+          is $r->{header}{ratelimit}, '"project";r=4;t=360', 'takes five';
+          ($r) = $w->ask(ci => "$A1?refresh=hard");
+          is $r->{header}{ratelimit}, '"project";r=0;t=600',
+              'Q04: a refresh counts as a write';
+          is statuses($w, 1, ci => $A1), '429', 'now it is used up';
+      } },
+    { id => 'L04', say => 'tokens that do not verify', run => sub {
+          my ($w) = @_;
+          my $bad = sub { jwt(undef, { iss => 'argocd', jti => $_[0],
+              sub => 'alice:apiKey', iat => 1767225600 }, 'another key') };
+          # those who were verified before have paid one each at that time
+          like join(' ', map { statuses($w, 1, $bad->($_) => $A1) } 1 .. 5),
+              qr/^(?:401 ){3,4}429( 429)*$/,
+              'each takes eight of thirty, and one for the request';
+          is statuses($w, 1, undef, $A1), '429', 'so does no token';
+          is statuses($w, 2, admin => $A1), '429 429',
+              'and one that was not seen before is not looked at';
+          is statuses($w, 1, nobody => 'GET /assets/x.css'), '404',
+              'what is not the API is not counted';
+      } },
+    { id => 'L05', say => 'gRPC-web', run => sub {
+          my ($w) = @_;
+          my ($r, $saw) = $w->ask(alice =>
+              'POST /application.ApplicationService/Get',
+              header => [ 'Content-Type' => 'application/grpc-web+proto' ],
+              body => "\0\0\0\0\0");
+          is $r->{status}, 200, 'HTTP says 200';
+          is $r->{header}{'grpc-status'}, 8, 'gRPC says RESOURCE_EXHAUSTED';
+          is $r->{header}{'grpc-message'},
+              'rate limit exceeded: user:alice', 'and why';
+          is $r->{header}{'content-type'}, 'application/grpc-web+proto',
+              'in its own type';
+          like $r->{header}{'retry-after'}, qr/^\d+$/, 'Retry-After';
+          is scalar @$saw, 0, 'nothing went upstream';
+      } },
+);
+
+scenarios({ settings => { limit => 'any rate=1r/m burst=1',
+        limit_dry_run => 'on' } },
+    { id => 'L10', say => 'a dry run', run => sub {
+          my ($w) = @_;
+          is statuses($w, 3, alice => $A1), '200 200 200', 'refuses nobody';
+          my @log = $w->log_lines;
+          like $log[0], qr/ limit=passed /, 'and says: passed';
+          like $log[2], qr/ limit=rejected_dry_run /, 'or would not have';
+          ok !grep({ /ratelimit/i } ($w->ask(alice => $A1))[0]{raw}),
+              'clients see nothing of it';
+      } },
+);
+
+my $JSON = [ 'Content-Type' => 'application/json' ];
+sub login {
+    my ($w, $body, $n) = @_;
+    return statuses($w, $n, undef, 'POST /api/v1/session', header => $JSON,
+        body => $body);
+}
+
+scenarios({ settings => { login_limit => 'user=1r/m burst=3' } },
+    { id => 'L20', say => 'logins by name', run => sub {
+          my ($w) = @_;
+          $w->says('POST /api/v1/session' => raw_answer(401, '{}'));
+          is login($w, '{"username":"admin","password":"x"}', 2), '401 401',
+              'two tries';
+          is login($w, '{"password":"x","USERNAME":"adm\u0069n"}', 3),
+              '401 429 429', 'however the name is written';
+          my ($r, $saw) = $w->ask(undef, 'POST /api/v1/session',
+              header => $JSON, body => '{"username":"admin"}');
+          tells($r, 'too many attempts to log in: login-user');
+          like $r->{header}{'retry-after'}, qr/^(?:5\d|60)$/, 'Retry-After';
+          is scalar @$saw, 0, 'nothing went upstream';
+          is login($w, '{"username":"other","password":"x"}', 1), '401',
+              'another name is not concerned';
+          ($r, $saw) = $w->ask(undef, 'POST /api/v1/session',
+              header => $JSON, body => '{"username":"third","password":"y"}');
+          is $saw->[0]{body}, '{"username":"third","password":"y"}',
+              'and the body arrives as it was sent';
+          is login($w, "{\"username\":\"admin\",\"x\":\"\xff\"}", 4),
+              '401 401 401 429', 'what cannot be read counts together';
+      } },
+);
+
+scenarios({ settings => { login_limit => 'address=1r/m burst=2' } },
+    { id => 'L21', say => 'logins by address', run => sub {
+          my ($w) = @_;
+          $w->says('POST /api/v1/session' => raw_answer(401, '{}'));
+          is join(' ', map { login($w, qq({"username":"u$_"}), 1) } 1 .. 4),
+              '401 401 429 429', 'whatever the names are';
+          is statuses($w, 1, alice => $A1), '200', 'all else goes on';
+      } },
+);
+
+# ------------------------------------------------------- calls under way
+
+for my $kind (kinds()) {
+    subtest "L30 $kind: calls under way" => sub {
+        my $w = ArgoEdge::Scenario::world($kind, settings => {
+            limit_calls => 'any 2 ops=list', caching => 'off' });
+        my $gate = "$w->{dir}/gate";
+        $w->up->stop;
+        $w->{up} = ArgoEdge::Upstream->new(handler => sub {
+            my ($req) = @_;
+            until_true(sub { -e $gate }, 20)
+                if $req->{target} eq '/api/v1/applications';
+            return json_answer('{"metadata":{},"items":[]}');
+        })->start;
+        $w->server->{upstream} = $w->up->port;
+        $w->server->start;
+        my $open = sub {
+            my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                PeerPort => $w->server->port) or die $!;
+            print $s "$LIST HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                . 'Authorization: Bearer ' . $w->token('alice') . "\r\n\r\n";
+            return $s;
+        };
+        my @open = map { $open->() } 1 .. 2;
+        ok until_true(sub { $w->up->hits >= 2 }), 'two are under way';
+        my $r = $w->server->get('/api/v1/applications',
+            token => $w->token('alice'));
+        tells($r, 'too many calls under way: any.list');
+        is $r->{header}{'retry-after'}, 1, 'Retry-After';
+        is $w->server->get('/api/v1/applications/a1',
+            token => $w->token('alice'))->{status}, 200, 'a cheap one passes';
+        open my $fh, '>', $gate or die $!;
+        close $fh;
+        for (@open) {
+            local $/;
+            like scalar(<$_>), qr/^HTTP\S+ 200 /, 'they end';
+        }
+        ok until_true(sub { $w->server->get('/api/v1/applications',
+            token => $w->token('alice'))->{status} == 200 }),
+            'then there is room again';
+        $w->server->stop;
+        $w->up->stop;
+        is $w->server->trouble, '', 'no worker broke';
+    };
+}
+
+# --------------------------------------------------------------- accuracy
+
+# Offered as fast as two clients can ask; counted, against the time that it
+# really took.
+for my $kind (kinds()) {
+    subtest "L40 $kind: no more than rate * time + burst" => sub {
+        my ($rate, $burst) = (20, 10);
+        my $w = ArgoEdge::Scenario::world($kind,
+            settings => { limit => "apikey rate=${rate}r/s burst=$burst" });
+        $w->server->start;
+        $w->server->get('/api/v1/projects', token => $w->token('nobody'));
+        my $start = time;
+        my @pids = map { my $pid = fork // die $!;
+            if (!$pid) {
+                while (time < $start + 3) {
+                    $w->server->get('/api/v1/applications/a1',
+                        token => $w->token('alice'));
+                }
+                require POSIX;
+                POSIX::_exit(0);
+            }
+            $pid } 1 .. 2;
+        waitpid $_, 0 for @pids;
+        my $took = time - $start;
+        my $all = () = $w->server->access_log =~ /applications\/a1 /g;
+        my $passed = () = $w->server->access_log
+            =~ /applications\/a1 .* limit=passed /g;
+        cmp_ok $passed, '<=', $rate * $took + $burst + 2,
+            "$passed of $all passed in $took s";
+        SKIP: {
+            skip 'too slow to offer ten times the limit', 1
+                if $all < 10 * $rate * 3;
+            cmp_ok $passed, '>=', $rate * 3 * 0.9, 'and not much less';
+        }
+        $w->server->stop;
+        $w->up->stop;
+    };
+}
+
+# --------------------------------------------------- what the zone outlives
+
+my @zones;
+END { unlink @zones if @zones }
+
+sub zone {
+    my ($name) = @_;
+    push @zones, "/dev/shm/argo-edge.ae-test-$$-$name";
+    return "ae-test-$$-$name:1m";
+}
+
+sub children {
+    my ($w) = @_;
+    my @all;
+    for my $f (glob '/proc/[0-9]*/stat') {
+        open my $fh, '<', $f or next;
+        my $line = <$fh> // next;
+        push @all, $1 if $line =~ /^(\d+) \(.*\) [RSD] (\d+) /
+            && $2 == $w->server->pid;
+    }
+    return @all;
+}
+
+for my $kind (kinds()) {
+    subtest "L50 $kind: reload, kill, restart" => sub {
+        my $w = ArgoEdge::Scenario::world($kind, settings => {
+            zone => zone($kind), limit => 'apikey rate=1r/h burst=5' });
+        $w->server->start;
+        is statuses($w, 3, alice => $A1), '200 200 200', 'three of five';
+        my %old = map { $_ => 1 } children($w);
+        ok $w->server->reload, 'reload';
+        until_true(sub { my @c = children($w); @c && !grep { $old{$_} } @c });
+        is statuses($w, 3, alice => $A1), '200 200 429',
+            'a reload forgets nothing';
+        kill 'KILL', children($w);
+        ok until_true(sub { (statuses($w, 1, alice => $A1)) eq '429' }),
+            'nor does a killed worker';
+        is statuses($w, 2, nobody => 'GET /api/v1/projects'), '200 200',
+            'others go on';
+        $w->server->stop;
+        $w->server->start;
+        is statuses($w, 1, alice => $A1), '429', 'nor does a restart';
+        like -s "/dev/shm/argo-edge.ae-test-$$-$kind", qr/^1048576$/,
+            'the zone is one file';
+        $w->server->stop;
+        truncate "/dev/shm/argo-edge.ae-test-$$-$kind", 5000;
+        $w->server->start;
+        is statuses($w, 1, alice => $A1), '200', 'a damaged one is made anew';
+        like $w->server->error_log, qr/the zone \S+ is of another size: made/,
+            'and the log says so';
+        $w->server->stop;
+        $w->up->stop;
+    };
+}
+
+SKIP: {
+    skip 'needs root, both servers and www-data', 1
+        if $> != 0 || !getpwnam('www-data')
+        || (grep { $_ eq 'nginx' || $_ eq 'httpd' } kinds()) < 2;
+    subtest 'L51: one limit in front of nginx and httpd' => sub {
+        my $zone = zone('both');
+        my @w = map { ArgoEdge::Scenario::world($_,
+            server => { user => 'www-data' }, settings => { zone => $zone,
+                limit => 'apikey rate=1r/h burst=5' }) } qw(nginx httpd);
+        for my $w (@w) {
+            system('chown', '-R', 'www-data', $w->server->dir, $w->in->dir);
+            $w->server->start;
+        }
+        is statuses($w[0], 3, alice => $A1), '200 200 200', 'three at nginx';
+        is statuses($w[1], 3, alice => $A1), '200 200 429', 'two at httpd';
+        is statuses($w[0], 1, alice => $A1), '429', 'none at nginx';
+        for my $w (@w) {
+            $w->server->stop;
+            $w->up->stop;
+            unlike $w->server->error_log, qr/no shared zone/, 'shared';
+        }
+    };
+}
+
+done_testing;
