@@ -42,6 +42,7 @@
     X(cache_not_stored) X(cache_denied) X(cache_corrupt)                 \
     X(cache_no_lease) X(cache_bumped) X(cache_bump_late)                 \
     X(list_copied) X(list_served)                                        \
+    X(list_same) X(list_older) X(list_differs)                           \
     X(shadow_same) X(divergence)                                         \
     X(reload) X(reload_failed)                                           \
     X(cache_304) X(cache_collapsed) X(cache_stale)                       \
@@ -335,6 +336,9 @@ struct ae_txn {
     struct ae_list_page *page;       /* edge.* of the query; NULL: none */
     struct ae_copy      *copy;       /* its bytes may be in the answer */
     ae_str               next_page;  /* cursor, if there is more */
+    bool                 list_shadow;/* the answer is compared and learnt */
+    ae_str               list_body;  /* what enforce would have sent */
+    int64_t              list_ttl_us;
     bool                 copy_new;   /* made of this answer, not yet stored */
     bool                 fetch_done; /* the one look-up has ended */
     bool                 probe_done; /* and the one probe */
@@ -432,6 +436,10 @@ const struct ae_cache_key *ae_list_key(ae_txn *t, ae_str body,
                                        struct ae_cache_key *room);
 /* |en| was stored under that key. */
 void ae_list_stored(ae_txn *t, const struct ae_entry *en);
+/* In shadow: what would have been sent, before the question is passed on, and
+ * what the upstream says instead. */
+void ae_list_shadow(ae_txn *t);
+void ae_list_shadow_end(ae_txn *t, ae_str body);
 
 /* ---- serve.c ------------------------------------------------------------ */
 

@@ -211,6 +211,8 @@ enum ae_step_ret ae_step_cache(ae_txn *t)
         return AE_STEP_ACT; /* stepped again before the answer came */
     if (t->waiting)
         return resume(t);
+    if (t->loc->mode == AE_MODE_SHADOW)
+        ae_list_shadow(t);
     if (t->tgt.kind != AE_TGT_OP || t->tgt.method != AE_M_GET
         || t->tgt.op->cache == AE_CC_NEVER || t->loc->cache != 1
         || t->loc->mode != AE_MODE_ENFORCE)

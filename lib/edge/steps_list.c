@@ -262,27 +262,40 @@ void ae_list_headers(ae_txn *t)
 
 /* ---- where copies come from ---------------------------------------------- */
 
-/* An answer to somebody who may see everything, who asked for all of it. */
-const struct ae_cache_key *ae_list_key(ae_txn *t, ae_str body,
-                                       struct ae_cache_key *room)
+/* |body| as a copy of its own: an answer to somebody who may see everything,
+ * who asked for all of it.  NULL: it is not, or no list as we know it. */
+static struct ae_copy *copy_of(ae_txn *t, int kind, ae_str body,
+                               struct ae_cache_key *key)
 {
-    int kind = t->loc->lists == 1 ? kind_of(t) : -1;
     struct ae_copy *c;
     ae_str own;
 
     if (kind < 0 || t->tgt.nq || !t->rights || !covers_all(t, kind)
-        || copy_key(t, room) != AE_OK)
-        return &t->key;
+        || copy_key(t, key) != AE_OK)
+        return NULL;
     c = ae_copy_new();
     if (!c)
-        return &t->key;
+        return NULL;
     own = ae_dup(&c->a, body);
     if (!own.p || slice(t, c, own) != AE_OK) {
         ae_copy_unref(c);
-        return &t->key; /* no list as we know it: kept for who asked */
+        return NULL;
     }
-    memcpy(c->hash, room->hash, sizeof c->hash);
+    memcpy(c->hash, key->hash, sizeof c->hash);
+    memcpy(c->gen, t->gen, t->ntags * sizeof *c->gen);
+    c->ngen = t->ntags;
     c->body = own;
+    return c;
+}
+
+const struct ae_cache_key *ae_list_key(ae_txn *t, ae_str body,
+                                       struct ae_cache_key *room)
+{
+    struct ae_copy *c = copy_of(t, t->loc->lists == 1 ? kind_of(t) : -1,
+                                body, room);
+
+    if (!c)
+        return &t->key;
     ae_copy_unref(t->copy);
     t->copy = c;
     t->copy_new = true;
@@ -296,11 +309,96 @@ void ae_list_stored(ae_txn *t, const struct ae_entry *en)
     if (!t->copy_new)
         return;
     t->copy_new = false;
-    memcpy(c->gen, t->gen, t->ntags * sizeof *c->gen);
-    c->ngen = t->ntags;
     c->etag = ae_dup(&c->a, en->etag);
     c->stored_us = en->stored_us;
     c->fresh_until_us = en->fresh_until_us;
     ae_copies_put(t->e, c);
+    ae_count(t->e, AE_N_list_copied);
+}
+
+/* ---- shadow -------------------------------------------------------------- */
+
+/* What enforce would ask before it looks for a copy. */
+static bool shadow_may(const ae_txn *t)
+{
+    const struct ae_target *g = &t->tgt;
+
+    return t->loc->mode == AE_MODE_SHADOW && t->loc->cache == 1
+        && t->loc->lists == 1 && kind_of(t) >= 0 && g->method == AE_M_GET
+        && ae_edge_store(t->e) && ae_may_decide(t) && !t->skip_decide
+        && !g->unknown_query && !g->side_effect && !g->no_store
+        && !g->doubtful && !t->page && t->cred.source != AE_CRED_COOKIE
+        && ae_find_str(t->req->hdr[AE_H_ACCEPT], AE_STR("event-stream"))
+               == SIZE_MAX;
+}
+
+/* Copies stay in this process: shadow changes nothing, the store included. */
+void ae_list_shadow(ae_txn *t)
+{
+    struct ae_list_answer out;
+    struct ae_cache_key key;
+    ae_store *s = ae_edge_store(t->e);
+    int rc;
+
+    if (!shadow_may(t) || copy_key(t, &key) != AE_OK
+        || ae_route_tags(&t->snap->route, &t->tgt, NULL, 'r', &t->a, &t->tags,
+                         &t->ntags) != AE_OK
+        || t->ntags == 0 || t->ntags > AE_CACHE_TAGS_MAX
+        || ae_quar_holds(t->e, t->tags, t->ntags))
+        return;
+    ae_lock(t->e, &t->e->store_lock);
+    rc = s->ops->generations(s, t->tags, t->ntags, t->gen);
+    ae_unlock(t->e, &t->e->store_lock);
+    if (rc != AE_OK)
+        return;
+    t->list_shadow = true;
+    t->copy = ae_copies_get(t->e, key.hash, t->gen, t->ntags, t->wall_us);
+    if (t->copy && filter(t, kind_of(t), &out) && out.status == 200)
+        t->list_body = out.body;
+}
+
+/* Items by name, whatever the order of equal ones. */
+static enum ae_counter compare(ae_txn *t, ae_str ours, ae_str theirs)
+{
+    enum ae_list_kind kind = (enum ae_list_kind)kind_of(t);
+    struct ae_list x, y;
+    bool same = true;
+
+    if (ae_eq(ours, theirs))
+        return AE_N_list_same;
+    if (ae_list_new(kind, ours, t->snap->route.ns, &t->a, &x) != AE_OK
+        || ae_list_new(kind, theirs, t->snap->route.ns, &t->a, &y) != AE_OK
+        || x.nrow != y.nrow)
+        return AE_N_list_differs;
+    for (size_t i = 0; i < x.nrow; i++) {
+        if (!ae_eq(ae_row_object(&x, &x.row[i]), ae_row_object(&y, &y.row[i])))
+            return AE_N_list_differs;
+        same &= ae_eq(ae_row_item(&x, &x.row[i]), ae_row_item(&y, &y.row[i]));
+    }
+    return same ? AE_N_list_same : AE_N_list_older;
+}
+
+/* The upstream's own answer: compare, and learn. */
+void ae_list_shadow_end(ae_txn *t, ae_str body)
+{
+    struct ae_cache_key key;
+    enum ae_counter n;
+    struct ae_copy *c;
+
+    if (t->list_body.p) {
+        n = compare(t, t->list_body, body);
+        ae_count(t->e, n);
+        ae_count(t->e, n == AE_N_list_differs ? AE_N_divergence
+                                              : AE_N_shadow_same);
+    }
+    if (ae_quar_holds(t->e, t->tags, t->ntags))
+        return;
+    c = copy_of(t, kind_of(t), body, &key);
+    if (!c)
+        return;
+    c->stored_us = t->wall_us;
+    c->fresh_until_us = t->wall_us + t->list_ttl_us;
+    ae_copies_put(t->e, c);
+    ae_copy_unref(c);
     ae_count(t->e, AE_N_list_copied);
 }

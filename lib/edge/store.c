@@ -141,6 +141,20 @@ static void edit_headers(ae_txn *t, const struct ae_resp *r)
         edit_set(t, AE_STR("Cache-Status"), cache_status(t));
 }
 
+static int64_t ttl_us(const ae_txn *t)
+{
+    const struct ae_op *op = t->tgt.op;
+    int64_t ms;
+
+    if (op->cache == AE_CC_LOGIN)
+        ms = t->loc->ttl_settings_ms;
+    else if (ae_starts(ae_cs(op->resource), AE_STR("application")))
+        ms = t->loc->ttl_applications_ms;
+    else
+        ms = t->loc->ttl_objects_ms;
+    return ms > 0 ? ms * 1000 : 0;
+}
+
 static size_t max_object(const ae_txn *t)
 {
     return t->loc->max_object > 0 ? (size_t)t->loc->max_object : 0;
@@ -194,9 +208,12 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     ae_limit_response(t);
     edit->set = t->resp_set;
     edit->nset = t->nresp_set;
-    if (t->want_store || t->want_401 || t->want_compare) {
-        ae_collect_open(&t->resp, &t->a, t->want_store ? max_object(t)
-                        : AE_401_MAX, r->content_length);
+    t->list_shadow = t->list_shadow && r->status == 200
+        && !r->content_encoding.n;
+    t->list_ttl_us = t->list_shadow ? ttl_us(t) : 0;
+    if (t->want_store || t->want_401 || t->want_compare || t->list_shadow) {
+        ae_collect_open(&t->resp, &t->a, t->want_store || t->list_shadow
+                        ? max_object(t) : AE_401_MAX, r->content_length);
         edit->feed = !t->resp.bad;
     }
     return AE_OK;
@@ -231,20 +248,6 @@ static void end_401(ae_txn *t, ae_str body)
         ae_lease_end(t->e, t->id, ae_edge_mono(t->e));
     if (!may_be_trouble(msg))
         ae_dead_mark(t, msg);
-}
-
-static int64_t ttl_us(const ae_txn *t)
-{
-    const struct ae_op *op = t->tgt.op;
-    int64_t ms;
-
-    if (op->cache == AE_CC_LOGIN)
-        ms = t->loc->ttl_settings_ms;
-    else if (ae_starts(ae_cs(op->resource), AE_STR("application")))
-        ms = t->loc->ttl_applications_ms;
-    else
-        ms = t->loc->ttl_objects_ms;
-    return ms > 0 ? ms * 1000 : 0;
 }
 
 static int64_t within_token(const ae_txn *t, int64_t until)
@@ -381,6 +384,8 @@ static void resp_end(ae_txn *t, bool complete)
         body = AE_STR(""); /* no memory: nothing is stored or compared */
     if (t->want_401)
         end_401(t, body);
+    if (t->list_shadow)
+        ae_list_shadow_end(t, body);
     if (t->want_compare)
         ae_count(t->e, ae_eq(body, t->shadow_body) ? AE_N_shadow_same
                                                    : AE_N_divergence);

@@ -274,11 +274,39 @@ static void test_loaded(struct fx *f)
     tap_ok(f->e->copy_bytes == 0, "and gives its memory back in time");
 }
 
+/* Shadow compares what it would have sent, and sends nothing. */
+static void test_shadow(struct fx *f)
+{
+    struct fx_res r;
+
+    f->loc.mode = AE_MODE_SHADOW;
+    fx_answer(f, 200, FULL);
+    fx_get(f, "admin", LIST);
+    tap_ok(n(f, AE_N_list_copied) == 1 && n(f, AE_N_cache_stored) == 0,
+           "shadow learns a copy, and stores nothing");
+    fx_answer(f, 200, BOBS);
+    r = fx_get(f, "bob", LIST);
+    tap_ok(r.kind == AE_FORWARD && !strcmp(r.body, BOBS)
+           && n(f, AE_N_list_same) == 1, "the same answer");
+    fx_answer(f, 200, "{\"metadata\":{\"resourceVersion\":\"8\"}\n,\"items"
+              "\":[" B1 "\n," ITEM("b2", "teamb", "Synced") "\n]}");
+    fx_get(f, "bob", LIST);
+    tap_ok(n(f, AE_N_list_older) == 1 && n(f, AE_N_divergence) == 0,
+           "an item that changed since");
+    fx_answer(f, 200, HEAD "[" B2 "\n]}");
+    fx_get(f, "bob", LIST);
+    tap_ok(n(f, AE_N_list_differs) == 1 && n(f, AE_N_divergence) == 1,
+           "an item too many is a divergence");
+    fx_pass(f, 6000);
+    fx_get(f, "bob", LIST);
+    tap_ok(n(f, AE_N_list_differs) == 1, "nothing is compared with the past");
+}
+
 int main(void)
 {
     static void (*const tests[])(struct fx *) = {
         test_tenant, test_error, test_forwarded, test_sources, test_changes,
-        test_etag, test_pages, test_starved, test_loaded
+        test_etag, test_pages, test_starved, test_loaded, test_shadow
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
