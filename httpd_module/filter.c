@@ -9,14 +9,26 @@
 
 static const char filter_name[] = "ARGO_EDGE";
 
-/* For handlers, and once more for the errors that httpd makes of them. */
-void argo_edge_insert_filter(request_rec *r)
+static void insert(request_rec *r, unsigned handled)
 {
     argo_edge_ctx *ctx = r->main ? NULL : argo_edge_get_ctx(r);
 
-    if (ctx && ctx->txn && ctx->terminal && !ctx->responded
-        && ctx->act.kind == AE_FORWARD)
-        ap_add_output_filter(filter_name, ctx, r, r->connection);
+    if (!ctx || !ctx->txn || !ctx->terminal || ctx->responded
+        || ctx->act.kind != AE_FORWARD)
+        return;
+    ctx->handled = handled;
+    ap_add_output_filter(filter_name, ctx, r, r->connection);
+}
+
+/* For handlers, and once more for the errors that httpd makes of them. */
+void argo_edge_insert_filter(request_rec *r)
+{
+    insert(r, 1);
+}
+
+void argo_edge_insert_error_filter(request_rec *r)
+{
+    insert(r, 0);
 }
 
 static ae_str header_of(request_rec *r, const char *name)
@@ -80,27 +92,36 @@ static void edit_response(request_rec *r, argo_edge_ctx *ctx,
                        ctx->accept_encoding);
 }
 
-/* A body may stand for the decided target only if that target is what went
- * upstream, byte for byte: without nocanon, or after a rewrite, the answer
- * would be filed under a wrong key (T1, R30). */
-static int may_feed(request_rec *r, argo_edge_ctx *ctx)
+/* The target that went upstream, as mod_proxy keeps it. */
+static const char *sent_target(const request_rec *r)
 {
-    const char *p;
+    const char *p = r->filename ? strstr(r->filename, "://") : NULL;
 
-    if (r->proxyreq != PROXYREQ_REVERSE || ctx->redirected || r->prev
-        || ctx->loc.mode != AE_MODE_ENFORCE || !r->filename)
-        return 0;
-    p = strstr(r->filename, "://");
-    p = p ? strchr(p + 3, '/') : NULL;
-    if (p && strlen(p) == ctx->req.target.n
-        && memcmp(p, ctx->req.target.p, ctx->req.target.n) == 0)
-        return 1;
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, ARGO_EDGE_NO(006)
-                  "not cached, since another target than the received one "
-                  "went upstream (%s); use AllowEncodedSlashes NoDecode, "
-                  "MergeSlashes Off and ProxyPass with nocanon",
-                  p ? p : r->filename);
-    return 0;
+    return p ? strchr(p + 3, '/') : NULL;
+}
+
+/* Whether this is Argo CD's answer to the target that was decided, byte for
+ * byte: without nocanon, or after a rewrite, it would be filed under a wrong
+ * key (T1, R30).  What httpd says by itself tells nothing of a token. */
+static int is_own(const request_rec *r, const argo_edge_ctx *ctx)
+{
+    const char *p = sent_target(r);
+
+    return r->proxyreq == PROXYREQ_REVERSE && ctx->handled && !ctx->redirected
+        && !r->prev && p && strlen(p) == ctx->req.target.n
+        && memcmp(p, ctx->req.target.p, ctx->req.target.n) == 0;
+}
+
+static void say_foreign(request_rec *r, const argo_edge_ctx *ctx)
+{
+    const char *p = sent_target(r);
+
+    if (p && ctx->handled && !r->prev && r->proxyreq == PROXYREQ_REVERSE)
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, ARGO_EDGE_NO(006)
+                      "not cached, since another target than the received "
+                      "one went upstream (%s); use AllowEncodedSlashes "
+                      "NoDecode, MergeSlashes Off and ProxyPass with nocanon",
+                      p);
 }
 
 /* The upstream's answer gives way to a stored one. */
@@ -143,6 +164,7 @@ static void headers_came(request_rec *r, argo_edge_ctx *ctx)
     ctx->responded = 1;
     memset(&edit, 0, sizeof(edit));
     response(r, &resp);
+    resp.foreign = !is_own(r, ctx);
     if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK)
         edit.feed = false;
     if (edit.instead) {
@@ -151,11 +173,13 @@ static void headers_came(request_rec *r, argo_edge_ctx *ctx)
     }
     if (ctx->loc.mode == AE_MODE_ENFORCE)
         edit_response(r, ctx, &edit);
-    if (edit.feed && may_feed(r, ctx)) {
+    if (edit.feed && !resp.foreign && ctx->loc.mode == AE_MODE_ENFORCE) {
         ctx->feeding = 1;
         ctx->expected = resp.content_length;
     }
     else if (edit.feed) {
+        if (resp.foreign)
+            say_foreign(r, ctx);
         ae_txn_resp_end(ctx->txn, false);
     }
 }

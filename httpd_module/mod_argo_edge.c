@@ -305,7 +305,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(argo_edge_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_filter(argo_edge_insert_filter, NULL, NULL,
                           APR_HOOK_LAST);
-    ap_hook_insert_error_filter(argo_edge_insert_filter, NULL, NULL,
+    ap_hook_insert_error_filter(argo_edge_insert_error_filter, NULL, NULL,
                                 APR_HOOK_LAST);
     ap_hook_log_transaction(argo_edge_log_transaction, NULL, NULL,
                             APR_HOOK_REALLY_FIRST);

@@ -73,6 +73,7 @@ typedef struct {
     unsigned edited:1;
     unsigned noted:1;
     unsigned responded:1;
+    unsigned handled:1;         /* what comes is a handler's, no error's */
     unsigned feeding:1;
     unsigned replaced:1;        /* the upstream's answer, by a stored one */
     unsigned redirected:1;
@@ -111,6 +112,7 @@ apr_bucket *argo_edge_bucket(request_rec *r, argo_edge_ctx *ctx);
 
 /* filter.c */
 void argo_edge_insert_filter(request_rec *r);
+void argo_edge_insert_error_filter(request_rec *r);
 void argo_edge_forget_answer(argo_edge_ctx *ctx);
 void argo_edge_filter_register(void);
 

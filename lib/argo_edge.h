@@ -273,6 +273,9 @@ struct ae_resp {
     ae_str        cache_control, vary, content_encoding, set_cookie;
     int64_t       content_length; /* -1: unknown */
     bool          has_renew;      /* Grpc-Metadata-Renew-Token was present */
+    bool          foreign;        /* the host's own words, or the answer to
+                                     another target than the decided one:
+                                     nothing is learnt of the token (T7) */
 };
 
 struct ae_resp_edit {

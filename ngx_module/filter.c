@@ -23,7 +23,7 @@ static void ngx_http_argo_edge_clear(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static ngx_int_t ngx_http_argo_edge_instead(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx, ngx_chain_t *in);
-static ngx_uint_t ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
+static ngx_int_t ngx_http_argo_edge_own(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
 
 
@@ -41,6 +41,7 @@ ngx_http_argo_edge_filter_init(void)
 static ngx_int_t
 ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
 {
+    ngx_int_t                  own;
     struct ae_resp             resp;
     struct ae_resp_edit        edit;
     ngx_http_argo_edge_ctx_t  *ctx;
@@ -66,6 +67,9 @@ ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
+    own = ngx_http_argo_edge_own(r, ctx);
+    resp.foreign = own != NGX_OK;
+
     if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK) {
         edit.feed = false;
     }
@@ -85,12 +89,22 @@ ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (edit.feed && ngx_http_argo_edge_may_feed(r, ctx)) {
+    if (edit.feed && own == NGX_OK
+        && ctx->lcf->loc.mode == AE_MODE_ENFORCE)
+    {
         ctx->feeding = 1;
         ctx->expected = resp.content_length;
         r->filter_need_in_memory = 1;
 
     } else if (edit.feed) {
+
+        if (own == NGX_ABORT) {
+            ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                          "argo_edge: not cached, since another target than "
+                          "the received one went upstream; use proxy_pass "
+                          "without a URI part and without rewrite");
+        }
+
         ae_txn_resp_end(ctx->txn, false);
     }
 
@@ -244,13 +258,14 @@ ngx_http_argo_edge_clear(ngx_http_request_t *r, ngx_table_elt_t *h)
 
 
 /*
- * A body may stand for the decided target only if that target is what went
- * upstream, byte for byte: a rewrite, or a proxy_pass with a URI part, would
- * file the answer under a wrong key (T1, R30).
+ * NGX_OK: this is Argo CD's answer to the target that was decided, byte for
+ * byte.  NGX_ABORT: to another one, after a rewrite or for a proxy_pass with a
+ * URI part; it would be filed under a wrong key (T1, R30).  NGX_DECLINED: what
+ * nginx says by itself, which tells nothing of a token.
  */
 
-static ngx_uint_t
-ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
+static ngx_int_t
+ngx_http_argo_edge_own(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx)
 {
     u_char               *p;
@@ -262,15 +277,14 @@ ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
 
     if (u == NULL || u->upgrade || u->request_bufs == NULL
         || ctx->redirected || r->err_status
-        || u->headers_in.status_n != r->headers_out.status
-        || ctx->lcf->loc.mode != AE_MODE_ENFORCE)
+        || u->headers_in.status_n != r->headers_out.status)
     {
-        return 0;
+        return NGX_DECLINED;
     }
 
 #if (NGX_HTTP_CACHE)
     if (r->cached) {
-        return 0;
+        return NGX_DECLINED;
     }
 #endif
 
@@ -282,7 +296,7 @@ ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
         || ngx_memcmp(p, r->method_name.data, r->method_name.len) != 0
         || p[r->method_name.len] != ' ')
     {
-        return 0;
+        return NGX_DECLINED;
     }
 
     p += r->method_name.len + 1;
@@ -290,15 +304,10 @@ ngx_http_argo_edge_may_feed(ngx_http_request_t *r,
     if (ngx_memcmp(p, ctx->req.target.p, ctx->req.target.n) == 0
         && p[ctx->req.target.n] == ' ')
     {
-        return 1;
+        return NGX_OK;
     }
 
-    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                  "argo_edge: not cached, since another target than the "
-                  "received one went upstream; use proxy_pass without a URI "
-                  "part and without rewrite");
-
-    return 0;
+    return NGX_ABORT;
 }
 
 

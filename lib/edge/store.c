@@ -49,7 +49,8 @@ static bool accepts(const ae_txn *t, const struct ae_resp *r)
 static void settle_lease(ae_txn *t, const struct ae_resp *r)
 {
     if (t->cred.source == AE_CRED_NONE || t->tgt.kind != AE_TGT_OP || !t->api
-        || t->tgt.op->auth != AE_AUTH_REQUIRED || t->skip_decide)
+        || t->tgt.op->auth != AE_AUTH_REQUIRED || t->skip_decide
+        || r->foreign)
         return;
     if (r->status == 401) {
         t->want_401 = r->content_length <= AE_401_MAX

@@ -72,7 +72,7 @@ sub hits {
 }
 
 # many restarts, also of httpd, are in 32-restarts.t
-for my $kind (grep { $_ eq 'nginx' || $ENV{AE_KINDS} } kinds()) {
+for my $kind (kinds()) {
     my $w = ArgoEdge::Scenario::world($kind, server => { workers => 2 });
     $w->server->start;
 

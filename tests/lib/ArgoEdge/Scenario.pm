@@ -179,7 +179,8 @@ sub world {
     $w->{server} = ArgoEdge::Server->new(kind => $kind,
         inputs => $in->dir, upstream => $w->{up}->port, cache => 1,
         log_level => 'notice', directives => _directives(\%set),
-        %{ $arg{server} || {} });
+        ref $arg{server} eq 'CODE' ? $arg{server}->($w->{up}->port)
+            : %{ $arg{server} || {} });
     return $w;
 }
 
