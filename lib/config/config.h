@@ -13,6 +13,9 @@ enum ae_mode { AE_MODE_UNSET = -1, AE_MODE_OFF = 0, AE_MODE_SHADOW,
 enum ae_grpc_mode { AE_GRPC_PASS, AE_GRPC_DECIDE, AE_GRPC_OFF };
 enum ae_tri { AE_AUTO, AE_COMPLETE, AE_PARTIAL };
 enum ae_unknown_mode { AE_UNK_DENY, AE_UNK_FORWARD };
+/* What a location answers itself instead of passing requests on. */
+enum ae_serve { AE_SERVE_NONE, AE_SERVE_METRICS, AE_SERVE_STATUS,
+                AE_SERVE_STATUS_OPEN /* who may is the host server's say */ };
 
 /* ---- limits (limits.c) --------------------------------------------------- */
 
@@ -81,6 +84,7 @@ struct ae_loc {
     int      lookup;            /* 0/1, -1 unset */
     int      lease_probe;       /* 0/1, -1 unset */
     int      lists;             /* tenants' lists of full copies: 0/1, -1 */
+    int      serve;             /* enum ae_serve, -1 unset */
     int      status_header;     /* Cache-Status to clients: 0/1, -1 unset */
     int64_t  ttl_applications_ms, ttl_objects_ms, ttl_settings_ms; /* -1 */
     int64_t  quarantine_ms;     /* after a write, -1 */

@@ -273,6 +273,25 @@ SETTER(set_status_header)
     return on_off(args[0], &l->status_header, err);
 }
 
+/* Two directives, one thing that a location answers: "off" takes back its own
+ * kind only. */
+static void serve(struct ae_loc *l, int v, bool mine)
+{
+    if (v != AE_SERVE_NONE || l->serve < 0 || mine)
+        l->serve = v;
+}
+
+SETTER(set_metrics)
+{
+    int on = 0, rc = on_off(args[0], &on, err);
+
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    if (rc == AE_OK)
+        serve(l, on ? AE_SERVE_METRICS : AE_SERVE_NONE,
+              l->serve == AE_SERVE_METRICS);
+    return rc;
+}
+
 SETTER(set_ttl)
 {
     UNUSED(a), UNUSED(c);

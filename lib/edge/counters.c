@@ -1,6 +1,5 @@
 /*
- * counters.c - what happened, in numbers.  The order is part of the exported
- * metrics: add at the end of a line in edge.h, never reorder.
+ * counters.c - what happened, in numbers (board.h).
  */
 #include "edge/edge.h"
 
@@ -23,5 +22,155 @@ uint64_t ae_counter_value(const ae_engine *e, size_t i)
 {
     if (!e || i >= AE_N__COUNT)
         return 0;
-    return atomic_load_explicit(&e->count[i], memory_order_relaxed);
+    return ae_board_sum(&e->board, (enum ae_counter)i);
+}
+
+/* ---- by operation ------------------------------------------------------ */
+
+void ae_pairs_make(struct ae_pairs *p)
+{
+    const struct ae_op *op;
+    size_t i, k;
+
+    p->resource[0] = p->action[0] = "none";
+    p->n = 1;
+    for (i = 0; i < sizeof p->of && (op = ae_op_at(i)); i++) {
+        p->of[i] = 0;
+        if (!op->resource[0])
+            continue;
+        for (k = 1; k < p->n; k++)
+            if (strcmp(p->resource[k], op->resource) == 0
+                && strcmp(p->action[k], op->action) == 0)
+                break;
+        if (k == AE_PAIRS)
+            continue;
+        if (k == p->n) {
+            p->resource[k] = op->resource;
+            p->action[k] = op->action;
+            p->n++;
+        }
+        p->of[i] = (uint8_t)k;
+    }
+}
+
+enum ae_result ae_result_of(const ae_txn *t)
+{
+    int status = t->shadow_status ? t->shadow_status : t->act.reply.status;
+
+    switch (t->act.kind) {
+    case AE_FAIL:
+        return AE_RES_FAIL;
+    case AE_CACHED:
+        return AE_RES_ALLOW;
+    case AE_REPLY:
+        /* gRPC says no with 200 and a grpc-status; it has no can-i here */
+        return status == 200 && t->tgt.kind != AE_TGT_GRPC ? AE_RES_ANSWER
+                                                           : AE_RES_DENY;
+    default:
+        break;
+    }
+    if (t->shadow_status)
+        return t->shadow_status == 200 && t->tgt.kind != AE_TGT_GRPC
+            ? AE_RES_ANSWER : AE_RES_DENY;
+    if (!t->decided)
+        return AE_RES_FORWARD;
+    return t->verdict == AE_ALLOW ? AE_RES_ALLOW
+        : t->verdict == AE_DENY ? AE_RES_DENY : AE_RES_UNKNOWN;
+}
+
+unsigned ae_caller_of(const ae_txn *t)
+{
+    if (t->id)
+        return (unsigned)t->id->kind < AE_CALLER_UNKNOWN
+            ? (unsigned)t->id->kind : AE_CALLER_UNKNOWN;
+    return t->cred.source == AE_CRED_NONE && !t->bad_token
+        ? AE_KIND_NONE : AE_CALLER_UNKNOWN;
+}
+
+const char *ae_caller_name(unsigned c)
+{
+    if (c == AE_CALLER_UNKNOWN)
+        return "unknown";
+    return c == AE_KIND_NONE ? "none"
+                             : ae_token_kind_name((enum ae_token_kind)c);
+}
+
+/* A decision takes microseconds, an upstream milliseconds. */
+const int64_t ae_decide_us[AE_BUCKETS] = {
+    1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000, 25000, 100000, 1000000,
+};
+const int64_t ae_upstream_us[AE_BUCKETS] = {
+    5000, 10000, 25000, 50000, 75000, 100000, 250000, 500000, 750000,
+    1000000, 2500000, 5000000, 7500000, 10000000,
+};
+
+void ae_count_decision(ae_txn *t)
+{
+    struct ae_stripe *s = t->e->board.mine;
+    size_t op = t->tgt.op ? (size_t)(t->tgt.op - ae_op_at(0)) : SIZE_MAX;
+    unsigned pair = op < sizeof t->e->pairs.of ? t->e->pairs.of[op] : 0;
+
+    atomic_fetch_add_explicit(
+        &s->decision[pair][ae_result_of(t)][ae_caller_of(t)], 1,
+        memory_order_relaxed);
+    ae_hist_add(&s->decide, ae_decide_us, ae_edge_mono(t->e) - t->mono_us);
+}
+
+/* ---- refusals ---------------------------------------------------------- */
+
+/* The closed list of refusals that are stricter than Argo CD's, by the reason
+ * that the steps give. */
+static const struct { const char *reason; enum ae_counter n; } closed[] = {
+    { "not in canonical form", AE_N_closed_canonical },
+    { "duplicate header", AE_N_closed_duplicate },
+    { "credential refused", AE_N_closed_credential },
+    { "token refused by a stricter rule", AE_N_closed_token },
+    { "cross-site", AE_N_closed_cross_site },
+    { "grpc is off", AE_N_closed_grpc_off },
+    { "unknown route", AE_N_closed_unknown_route },
+};
+
+bool ae_refusal_closed(const ae_txn *t, int status, enum ae_counter *which)
+{
+    if (!t->reason)
+        return false;
+    for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
+        if (strcmp(t->reason, closed[i].reason) != 0)
+            continue;
+        *which = closed[i].n;
+        /* "no JWT" is Argo CD's own 401 */
+        return closed[i].n != AE_N_closed_credential || status == 400
+            || status == 431;
+    }
+    return false;
+}
+
+/* Argo CD's words for what is wrong with a token, as a closed set. */
+void ae_count_jwt(ae_txn *t, const struct ae_token_result *r)
+{
+    static const struct { ae_str part; enum ae_counter n; } why[] = {
+        { { "signature", 9 }, AE_N_jwt_signature },
+        { { "expired", 7 }, AE_N_jwt_expired },
+        { { "not valid yet", 13 }, AE_N_jwt_not_yet },
+        { { "used before issued", 18 }, AE_N_jwt_not_yet },
+        { { "malformed", 9 }, AE_N_jwt_malformed },
+        { { "unverifiable", 12 }, AE_N_jwt_malformed },
+        { { "project", 7 }, AE_N_jwt_project },
+        { { "role", 4 }, AE_N_jwt_project },
+        { { "account", 7 }, AE_N_jwt_account },
+        { { "password", 8 }, AE_N_jwt_account },
+        { { "capability", 10 }, AE_N_jwt_account },
+        { { "identifier", 10 }, AE_N_jwt_account },
+    };
+
+    if (r->stricter) {
+        ae_count(t->e, AE_N_jwt_stricter);
+        return;
+    }
+    for (size_t i = 0; i < sizeof why / sizeof why[0]; i++)
+        if (ae_find_str(r->reason, why[i].part) != SIZE_MAX) {
+            ae_count(t->e, why[i].n);
+            return;
+        }
+    ae_count(t->e, AE_N_jwt_other);
 }

@@ -9,6 +9,7 @@
 #include "base/inputs.h"
 #include "cache/cache.h"
 #include "config/config.h"
+#include "edge/board.h"
 #include "limit/gcra.h"
 #include "limit/zone.h"
 #include "mirror/mirror.h"
@@ -28,35 +29,6 @@
 #define AE_ALLOWED_SLOTS 512    /* decisions remembered, per process */
 #define AE_GRPC_MAX (1 << 20)   /* gRPC message read for a decision */
 #define AE_401_MAX 4096         /* 401 body read for the lease (T7) */
-
-/* ---- counters.c --------------------------------------------------------- */
-
-/* X(name): one counter each, in the order of ae_counter_name(). */
-#define AE_COUNTERS(X)                                                   \
-    X(requests) X(forwarded) X(failed)                                   \
-    X(refused_400) X(refused_401) X(refused_403) X(refused_other)        \
-    X(can_i) X(allow) X(deny) X(unknown)                                 \
-    X(token_seen) X(token_ok) X(token_refused) X(token_unknown)          \
-    X(token_dead) X(lease_probe) X(cross_site) X(grpc)                   \
-    X(cache_hit) X(cache_miss) X(cache_bypass) X(cache_stored)           \
-    X(cache_not_stored) X(cache_denied) X(cache_corrupt)                 \
-    X(cache_no_lease) X(cache_bumped) X(cache_bump_late)                 \
-    X(list_copied) X(list_served)                                        \
-    X(list_same) X(list_older) X(list_differs)                           \
-    X(shadow_same) X(divergence)                                         \
-    X(reload) X(reload_failed)                                           \
-    X(cache_304) X(cache_collapsed) X(cache_stale)                       \
-    X(limit_passed) X(limit_delayed) X(limit_rejected)                   \
-    X(limit_dry_run) X(limit_evicted) X(limit_full)                      \
-    X(calls_rejected) X(calls_no_room)                                   \
-    X(login_rejected)
-
-enum ae_counter {
-#define X(n) AE_N_##n,
-    AE_COUNTERS(X)
-#undef X
-    AE_N__COUNT
-};
 
 /* ---- snapshot.c --------------------------------------------------------- */
 
@@ -113,6 +85,13 @@ struct ae_lease {            /* zeros: free; see lease.c */
 };
 struct ae_quar { ae_str tag; int64_t until_us; bool late; };
 
+/* The (resource, action) pairs of the operations, for counting by them. */
+struct ae_pairs {
+    uint8_t     of[256];     /* by operation */
+    const char *resource[AE_PAIRS], *action[AE_PAIRS];
+    size_t      n;
+};
+
 struct ae_engine {
     const ae_conf   *conf;
     struct ae_host   host;
@@ -144,12 +123,14 @@ struct ae_engine {
     size_t           ndead;
     struct ae_quar   quar[AE_QUAR_SLOTS];
     size_t           nquar;
+    int64_t          loaded_us;  /* wall: when |snap| came into force */
     int64_t          quar_all_us; /* table full: nothing is stored until then */
     struct ae_copy  *copy[AE_COPIES];
     size_t           copy_bytes;
     ae_snapshot     *held;       /* an emptied policy, held back (F18) */
     uint64_t         bad_hash;   /* of the last logged input error */
-    _Atomic uint64_t count[AE_N__COUNT];
+    struct ae_board  board;
+    struct ae_pairs  pairs;
 };
 
 /* Half a dozen locks a request are a tenth of what the core costs it. */
@@ -167,7 +148,8 @@ static inline void ae_unlock(ae_engine *e, pthread_mutex_t *m)
 
 static inline void ae_count(ae_engine *e, enum ae_counter c)
 {
-    atomic_fetch_add_explicit(&e->count[c], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&e->board.mine->count[c], 1,
+                              memory_order_relaxed);
 }
 
 /* The store appears, at the latest, in a tick; it never goes. */
@@ -175,6 +157,19 @@ static inline ae_store *ae_edge_store(const ae_engine *e)
 {
     return __atomic_load_n(&e->store, __ATOMIC_ACQUIRE);
 }
+
+/* ---- counters.c --------------------------------------------------------- */
+
+void ae_pairs_make(struct ae_pairs *p);
+enum ae_result ae_result_of(const struct ae_txn *t);
+unsigned    ae_caller_of(const struct ae_txn *t); /* AE_KIND_*, CALLER_* */
+const char *ae_caller_name(unsigned c);
+extern const int64_t ae_decide_us[AE_BUCKETS], ae_upstream_us[AE_BUCKETS];
+void ae_count_decision(struct ae_txn *t);         /* once, when it is done */
+void ae_count_jwt(struct ae_txn *t, const struct ae_token_result *r);
+/* Is this refusal with |status| one of the closed list?  Its counter then. */
+bool ae_refusal_closed(const struct ae_txn *t, int status,
+                       enum ae_counter *which);
 
 /* |us| less up to a tenth (R23): entries that were stored together do not
  * end together. */
@@ -387,6 +382,7 @@ enum ae_step_ret ae_step_shape(ae_txn *t);
 enum ae_step_ret ae_step_route(ae_txn *t);
 enum ae_step_ret ae_step_credential(ae_txn *t);
 enum ae_step_ret ae_step_verify(ae_txn *t);
+enum ae_step_ret ae_step_page(ae_txn *t);
 enum ae_step_ret ae_step_body(ae_txn *t);
 enum ae_step_ret ae_step_decide(ae_txn *t);
 enum ae_step_ret ae_step_cache(ae_txn *t);
@@ -475,6 +471,13 @@ bool ae_allowed_before(ae_txn *t);
 void ae_allowed_keep(ae_txn *t);  /* after a decision */
 /* The check that settled, with its object; NULL if none did. */
 const struct ae_check *ae_asked(ae_txn *t);
+
+/* ---- page.c, metrics.c --------------------------------------------------- */
+
+bool ae_serves(const ae_txn *t);     /* this location answers by itself */
+/* The numbers of |e| as Prometheus reads them. */
+void ae_metrics(ae_engine *e, const ae_snapshot *s, bool openmetrics,
+                ae_buf *b);
 
 /* ---- reply.c ------------------------------------------------------------ */
 

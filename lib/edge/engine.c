@@ -183,6 +183,12 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
     ae_lease_open(e);
     ae_dead_open(e);
     ae_limits_open(e);
+    e->loaded_us = ae_edge_wall(e);
+    ae_pairs_make(&e->pairs);
+    if (ae_board_open(&e->board, e->zone, (unsigned)seed_new(e))) {
+        ae_engine_free(e);
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    }
     open_store(e);
     *out = e;
     return AE_OK;
@@ -200,6 +206,8 @@ void ae_engine_free(ae_engine *e)
     ae_rights_unref(e->anon);
     ae_quar_free(e);
     ae_copies_free(e);
+    free(e->leases);
+    ae_board_close(&e->board);
     ae_zone_close(e->zone);
     ae_snapshot_unref(e->held);
     ae_snapshot_unref(e->snap);
@@ -223,6 +231,7 @@ void ae_edge_publish(ae_engine *e, ae_snapshot *s)
     ae_lock(e, &e->lock);
     old = e->snap;
     e->snap = s;
+    e->loaded_us = ae_edge_wall(e);
     anon = e->anon;
     e->anon = NULL;
     ae_seen_drop_all(e->seen);

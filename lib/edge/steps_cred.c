@@ -255,6 +255,7 @@ static enum ae_step_ret refused(ae_txn *t, const struct ae_token_result *r)
     ae_buf msg; /* the reason may hold NUL: no printf */
 
     ae_count(t->e, AE_N_token_refused);
+    ae_count_jwt(t, r);
     t->bad_token = true;
     ae_limit_failed(t);
     if (not_our_say(t))

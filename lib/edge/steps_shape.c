@@ -20,6 +20,8 @@ static bool has_duplicate(const struct ae_req *r)
 
 enum ae_step_ret ae_step_shape(ae_txn *t)
 {
+    if (ae_serves(t))
+        return AE_STEP_MORE;
     if (t->loc->mode == AE_MODE_OFF || t->loc->mode == AE_MODE_UNSET) {
         t->act.kind = AE_FORWARD; /* untouched: no flags, no lists */
         return AE_STEP_ACT;
@@ -96,6 +98,8 @@ enum ae_step_ret ae_step_route(ae_txn *t)
         .has_body = r->has_body,
     };
 
+    if (ae_serves(t)) /* no path of Argo CD's */
+        return ae_step_page(t);
     if (route(t, &in) != AE_OK) {
         t->a.failed = true;
         return AE_STEP_MORE;

@@ -61,6 +61,16 @@ static void settle_lease(ae_txn *t, const struct ae_resp *r)
     }
 }
 
+static void count_shadow(ae_txn *t, bool same)
+{
+    enum ae_counter closed;
+
+    /* stricter on purpose is no divergence */
+    ae_count(t->e, same ? AE_N_shadow_same
+             : ae_refusal_closed(t, t->shadow_status, &closed)
+             ? AE_N_shadow_closed : AE_N_divergence);
+}
+
 /* Shadow compares what it would have said with what Argo CD says. */
 static void settle_shadow(ae_txn *t, const struct ae_resp *r)
 {
@@ -82,7 +92,7 @@ static void settle_shadow(ae_txn *t, const struct ae_resp *r)
     } else {
         return;
     }
-    ae_count(t->e, same ? AE_N_shadow_same : AE_N_divergence);
+    count_shadow(t, same);
 }
 
 static void edit_set(ae_txn *t, ae_str name, ae_str value)
@@ -193,6 +203,8 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     t->resp_status = r->status;
     if (t->loc->mode == AE_MODE_OFF || t->loc->mode == AE_MODE_UNSET)
         return AE_OK;
+    ae_hist_add(&t->e->board.mine->upstream, ae_upstream_us,
+                ae_edge_mono(t->e) - t->mono_us);
     settle_write(t, r->status);
     settle_lease(t, r);
     ae_logout_answered(t);

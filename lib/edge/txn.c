@@ -10,6 +10,7 @@ static const struct ae_step steps[] = {
     { "credential", ae_step_credential },
     { NULL, ae_step_limit_address }, /* those that do something say so */
     { "verify", ae_step_verify },
+    { NULL, ae_step_page },
     { NULL, ae_step_limit },
     { NULL, ae_step_limit_login },
     { "body", ae_step_body },
@@ -45,7 +46,8 @@ ae_txn *ae_txn_begin(ae_engine *e, const ae_loc *loc,
     t->snap = e->snap;
     ae_snapshot_ref(t->snap);
     ae_unlock(e, &e->lock);
-    ae_count(e, AE_N_requests);
+    if (!ae_serves(t))
+        ae_count(e, AE_N_requests);
     return t;
 }
 
@@ -84,7 +86,10 @@ void ae_trace(ae_txn *t, const char *name)
 static void count_reply(ae_txn *t)
 {
     int status = t->act.reply.status;
+    enum ae_counter closed;
 
+    if (ae_refusal_closed(t, status, &closed))
+        ae_count(t->e, closed);
     if (status == 400)
         ae_count(t->e, AE_N_refused_400);
     else if (status == 401)
@@ -116,6 +121,7 @@ static void fail(ae_txn *t)
     ae_reply_fail(t, &t->act);
     ae_trace(t, "fail");
     ae_count(t->e, AE_N_failed);
+    ae_count_decision(t);
 }
 
 /* |t->act| holds the outcome: settle it for good. */
@@ -125,6 +131,10 @@ static void finish(ae_txn *t)
 
     if (reply)
         ae_trace(t, "reply");
+    if (ae_serves(t)) {
+        t->done = true; /* those who look on are not counted */
+        return;
+    }
     if (reply && t->loc->mode == AE_MODE_SHADOW)
         shadow(t);
     t->done = true;
@@ -136,6 +146,7 @@ static void finish(ae_txn *t)
     } else {
         ae_count(t->e, AE_N_forwarded);
     }
+    ae_count_decision(t);
 }
 
 void ae_txn_step(ae_txn *t, struct ae_act *out)

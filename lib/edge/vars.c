@@ -30,23 +30,7 @@ const char *ae_var_name(enum ae_var v)
  * to itself shows as what it would have been. */
 static ae_str decision(const ae_txn *t)
 {
-    if (!t->done)
-        return ae_s(NULL, 0);
-    if (t->act.kind == AE_FAIL)
-        return AE_STR("fail");
-    if (t->act.kind == AE_CACHED)
-        return AE_STR("allow");
-    if (t->act.kind == AE_REPLY || t->shadow_status) {
-        int status = t->shadow_status ? t->shadow_status
-                                      : t->act.reply.status;
-        /* gRPC says no with 200 and a grpc-status; it has no can-i here */
-        return status == 200 && t->tgt.kind != AE_TGT_GRPC
-            ? AE_STR("answer") : AE_STR("deny");
-    }
-    if (!t->decided)
-        return AE_STR("forward");
-    return t->verdict == AE_ALLOW ? AE_STR("allow")
-        : t->verdict == AE_DENY ? AE_STR("deny") : AE_STR("unknown");
+    return t->done ? ae_cs(ae_result_name(ae_result_of(t))) : ae_s(NULL, 0);
 }
 
 static ae_str rule(ae_txn *t)

@@ -200,6 +200,7 @@ struct ae_member {
     ae_str   project;
     bool     builtin;
 };
+size_t ae_policy_lines(const ae_policy *p); /* p and g, built-in included */
 void ae_policy_grants(const ae_policy *p,
                       void (*fn)(void *ctx, const struct ae_grant *g),
                       void *ctx);

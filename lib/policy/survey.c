@@ -35,6 +35,11 @@ static void grant_of(const ae_policy *p, const struct ae_row *r,
     g->builtin = ae_eq_lit(g->file, "builtin");
 }
 
+size_t ae_policy_lines(const ae_policy *p)
+{
+    return (size_t)p->nrow + p->nedge;
+}
+
 void ae_policy_grants(const ae_policy *p,
                       void (*fn)(void *ctx, const struct ae_grant *g),
                       void *ctx)

@@ -8,6 +8,8 @@ package ArgoEdge::Scenario;
 #       line => 'GET /api/v1/applications/a1%2fx', want => '400' },
 #     { id => 'K03', say => '...', run => sub { my ($w) = @_; ... } });
 #
+# The settings may be a sub that makes them for a kind of server.
+#
 # as      who asks (a name of the world's tokens), none: nobody at all
 # line    method and target; header => [name, value, ...]; body => bytes
 # raw     instead: sub { my ($w) = @_; bytes }, lines => how many log lines
@@ -413,7 +415,8 @@ sub scenarios {
         return;
     }
     for my $kind (@kinds) {
-        my $w = world($kind, %$setup);
+        my $w = world($kind, %{ ref $setup eq 'CODE' ? $setup->($kind)
+            : $setup });
         $w->server->start;
         for my $row (@rows) {
             next if $row->{kind} && $row->{kind} ne $kind;

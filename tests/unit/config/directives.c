@@ -129,6 +129,9 @@ static void locations(void)
     TAKES("quarantine", "10", loc.quarantine_ms == 10000);
     TAKES("lease", "1m", loc.lease_ms == 60000);
     refuses("lease", "48h");
+    TAKES("metrics", "on", loc.serve == AE_SERVE_METRICS);
+    TAKES("metrics", "off", loc.serve == AE_SERVE_NONE);
+    refuses("metrics", "yes");
     TAKES("max_object", "64m", loc.max_object == 64 << 20);
     TAKES("max_body", "64k", loc.max_body == 64 << 10);
     refuses("max_body", "1g");
@@ -149,6 +152,11 @@ static void locations(void)
            && child.lookup == 0 && child.lease_ms == 8
            && child.lease_probe == 0 && child.dead_token_ms == 10000,
            "defaults");
+    ae_loc_init(&child);
+    child.serve = AE_SERVE_METRICS;
+    ae_loc_defaults(&child);
+    tap_ok(child.mode == AE_MODE_ENFORCE, "a page is answered, whatever the "
+           "mode");
     ae_loc_init(&child);
     ae_loc_defaults(&child);
     tap_ok(child.mode == AE_MODE_OFF && child.unknown_api == AE_UNK_DENY
