@@ -128,6 +128,8 @@ static const struct { const char *reason; enum ae_counter n; } closed[] = {
     { "cross-site", AE_N_closed_cross_site },
     { "grpc is off", AE_N_closed_grpc_off },
     { "unknown route", AE_N_closed_unknown_route },
+    { "token refused a moment ago", AE_N_closed_dead_token },
+    { "duplicate member in the body", AE_N_closed_duplicate },
 };
 
 bool ae_refusal_closed(const ae_txn *t, int status, enum ae_counter *which)

@@ -206,7 +206,6 @@ void ae_engine_free(ae_engine *e)
     ae_rights_unref(e->anon);
     ae_quar_free(e);
     ae_copies_free(e);
-    free(e->leases);
     ae_board_close(&e->board);
     ae_zone_close(e->zone);
     ae_snapshot_unref(e->held);

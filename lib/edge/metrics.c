@@ -51,6 +51,8 @@ static const struct row {
       NULL },
     { "closed_list_refusals", "reason", "unknown_route",
       AE_N_closed_unknown_route, NULL },
+    { "closed_list_refusals", "reason", "dead_token", AE_N_closed_dead_token,
+      NULL },
     { "verdicts", "verdict", "allow", AE_N_allow,
       "Answers of the policy; unknown ones are left to Argo CD." },
     { "verdicts", "verdict", "deny", AE_N_deny, NULL },
