@@ -134,6 +134,9 @@ static const struct { const char *reason; enum ae_counter n; } closed[] = {
 
 bool ae_refusal_closed(const ae_txn *t, int status, enum ae_counter *which)
 {
+    *which = AE_N_closed_limit;
+    if (status == 429) /* never Argo CD's own */
+        return true;
     if (!t->reason)
         return false;
     for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
