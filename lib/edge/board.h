@@ -27,6 +27,7 @@
     X(limit_dry_run) X(limit_evicted) X(limit_full)                      \
     X(calls_rejected) X(calls_no_room) X(login_rejected)                 \
     X(list_copied) X(list_served)                                        \
+    X(list_same) X(list_older) X(list_differs)                           \
     X(shadow_same) X(shadow_closed) X(divergence)                        \
     X(reload) X(reload_failed)                                           \
     X(jwt_signature) X(jwt_expired) X(jwt_not_yet) X(jwt_malformed)      \
