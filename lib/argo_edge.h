@@ -153,6 +153,10 @@ enum ae_hdr {
     AE_H_METADATA, /* any Grpc-Metadata-* or Grpcgateway-*: the request is
                       then not decided, as identities may hide there (REST
                       reads the former and gRPC the latter) */
+    /* of webhooks: */
+    AE_H_VSS_ACTIVITYID, AE_H_GOGS_EVENT, AE_H_GOGS_SIGNATURE,
+    AE_H_GITHUB_EVENT, AE_H_HUB_SIGNATURE, AE_H_HUB_SIGNATURE_256,
+    AE_H_GITLAB_EVENT, AE_H_GITLAB_TOKEN, AE_H_HOOK_UUID, AE_H_EVENT_KEY,
     AE_H__N
 };
 

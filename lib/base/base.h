@@ -174,6 +174,8 @@ void     ae_hasher_init(ae_hasher *h, ae_str key);
 void     ae_hasher_field(ae_hasher *h, ae_str s);
 void     ae_hasher_put(ae_hasher *h, ae_str s);
 void     ae_hasher_end(ae_hasher *h, unsigned char out[32]);
+/* HMAC-SHA-256 of one text, as others compute it (RFC 2104). */
+void     ae_hmac256_plain(ae_str key, ae_str s, unsigned char out[32]);
 bool     ae_ct_eq(const void *a, const void *b, size_t n); /* CRYPTO_memcmp */
 void     ae_hex(const void *in, size_t n, char *out); /* 2n chars, no NUL */
 

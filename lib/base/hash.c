@@ -7,7 +7,10 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/base.h"
 
+#include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <xxhash.h>
 
@@ -109,6 +112,17 @@ void ae_hasher_put(ae_hasher *h, ae_str s)
 void ae_hasher_end(ae_hasher *h, unsigned char out[32])
 {
     SHA256_Final(out, sha(h));
+}
+
+void ae_hmac256_plain(ae_str key, ae_str s, unsigned char out[32])
+{
+    unsigned int n = 32;
+
+    /* A key that OpenSSL cannot take: a value that nothing equals. */
+    if (key.n > INT_MAX
+        || !HMAC(EVP_sha256(), key.p ? key.p : "", (int)key.n,
+                 (const unsigned char *)(s.p ? s.p : ""), s.n, out, &n))
+        ae_sha256(key, out);
 }
 
 bool ae_ct_eq(const void *a, const void *b, size_t n)

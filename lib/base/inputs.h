@@ -58,6 +58,13 @@ struct ae_rbac_in {                 /* argocd-rbac-cm */
     const ae_str   *scopes; size_t nscopes;
 };
 
+/* What webhooks are signed with, out of argocd-secret; absent = not checked.
+ * Raw, as Argo CD takes them. */
+enum ae_hook_secret { AE_HOOK_GITHUB, AE_HOOK_GITLAB, AE_HOOK_BITBUCKET_UUID,
+                      AE_HOOK_BITBUCKET_SERVER, AE_HOOK_GOGS,
+                      AE_HOOK_AZURE_USER, AE_HOOK_AZURE_PASSWORD,
+                      AE_HOOK__N };
+
 struct ae_inputs {
     struct ae_rbac_in   rbac;
     struct ae_project  *projects; size_t nprojects;
@@ -66,6 +73,7 @@ struct ae_inputs {
     bool                have_accounts; /* argocd-cm was there */
     bool                have_secret;   /* argocd-secret was there */
     ae_str              secret_key;    /* server.secretkey, absent if none */
+    ae_str              hook[AE_HOOK__N];
     bool                anonymous;     /* users.anonymous.enabled */
     bool                rollback_enforced;  /* server.rbac.rollback.enforce.
                                           enable */

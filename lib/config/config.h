@@ -60,6 +60,13 @@ struct ae_login_conf {          /* login_limit */
     struct ae_rate_conf address, user; /* step_ns 0 = not limited */
 };
 
+struct ae_webhook_conf {        /* webhook */
+    struct ae_rate_conf rate;   /* by address; step_ns 0 = not limited */
+    int64_t max_body;           /* bytes; 0 = whatever comes, unread */
+    int64_t repeat_ms;          /* the same push again: answered here */
+    bool    signatures;
+};
+
 /* Process-wide settings. */
 struct ae_conf {
     ae_str   inputs;            /* directory of section 5; absent = none */
@@ -99,6 +106,7 @@ struct ae_loc {
     int      limit_dry_run;     /* 0/1, -1 unset */
     int      limit_headers;     /* RateLimit on every answer: 0/1, -1 unset */
     const struct ae_login_conf *login_limit; /* NULL unset; off: all zero */
+    const struct ae_webhook_conf *webhook;   /* the same */
 };
 
 /* The directive table.  Names are nginx form without the prefix ("inputs",

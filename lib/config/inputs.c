@@ -67,6 +67,22 @@ static int check_dir(struct cfg_load *l)
     return AE_OK;
 }
 
+static void hooks(struct cfg_load *l, const struct cfg_object *secret)
+{
+    static const char *const keys[AE_HOOK__N] = {
+        [AE_HOOK_GITHUB] = "webhook.github.secret",
+        [AE_HOOK_GITLAB] = "webhook.gitlab.secret",
+        [AE_HOOK_BITBUCKET_UUID] = "webhook.bitbucket.uuid",
+        [AE_HOOK_BITBUCKET_SERVER] = "webhook.bitbucketserver.secret",
+        [AE_HOOK_GOGS] = "webhook.gogs.secret",
+        [AE_HOOK_AZURE_USER] = "webhook.azuredevops.username",
+        [AE_HOOK_AZURE_PASSWORD] = "webhook.azuredevops.password",
+    };
+
+    for (int i = 0; i < AE_HOOK__N; i++)
+        l->in->hook[i] = cfg_object_get(secret, keys[i]);
+}
+
 static int load(struct cfg_load *l)
 {
     struct cfg_object rbac, cm, secret;
@@ -84,6 +100,7 @@ static int load(struct cfg_load *l)
         return rc;
     l->in->have_secret = secret.found;
     l->in->secret_key = cfg_object_get(&secret, "server.secretkey");
+    hooks(l, &secret);
     settings(l, &cm);
     rc = cfg_accounts(l, &cm, &secret);
     if (rc == AE_OK)

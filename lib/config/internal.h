@@ -157,7 +157,9 @@ int cfg_bad(struct ae_err *err, ae_str got, const char *want);
 CFG_SETTER(cfg_set_limit);
 CFG_SETTER(cfg_set_limit_calls);
 CFG_SETTER(cfg_set_login_limit);
+CFG_SETTER(cfg_set_webhook);
 extern const struct ae_login_conf cfg_login_off;
+extern const struct ae_webhook_conf cfg_webhook_off;
 /* limits.c: inherit what is unset. */
 void cfg_limits_merge(struct ae_loc *child, const struct ae_loc *parent);
 

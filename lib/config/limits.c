@@ -4,6 +4,7 @@
 #include "config/internal.h"
 
 const struct ae_login_conf cfg_login_off;
+const struct ae_webhook_conf cfg_webhook_off;
 
 #define WINDOW_NS INT64_C(86400000000000) /* burst / rate is at most a day */
 
@@ -355,6 +356,67 @@ CFG_SETTER(cfg_set_login_limit)
     return rc;
 }
 
+/* One word of webhook. */
+static int webhook_word(ae_str arg, struct ae_webhook_conf *w, ae_str *b,
+                        struct ae_err *err)
+{
+    ae_str key, value = ae_cut(arg, '=', &key);
+    uint64_t v = 0;
+
+    if (value.p && ae_eq_lit(key, "rate"))
+        return rate(value, &w->rate, err);
+    if (value.p && ae_eq_lit(key, "burst")) {
+        *b = value;
+        return AE_OK;
+    }
+    if (value.p && ae_eq_lit(key, "max_body")
+        && ae_parse_size(value, &v) && v >= 1024 && v <= 64 << 20) {
+        w->max_body = (int64_t)v;
+        return AE_OK;
+    }
+    if (value.p && ae_eq_lit(key, "repeat") && ae_parse_ms(value, &v)
+        && v >= 1 && v <= 600000) {
+        w->repeat_ms = (int64_t)v;
+        return AE_OK;
+    }
+    if (value.p && ae_eq_lit(key, "signatures")
+        && (ae_ieq(value, AE_STR("on")) || ae_ieq(value, AE_STR("off")))) {
+        w->signatures = ae_ieq(value, AE_STR("on"));
+        return AE_OK;
+    }
+    return cfg_bad(err, arg, "max_body=SIZE (1k to 64m), rate=RATE, burst="
+                   "NUMBER, signatures=on or repeat=TIME (1ms to 10m)");
+}
+
+CFG_SETTER(cfg_set_webhook)
+{
+    struct ae_webhook_conf *w;
+    ae_str b = ae_s(NULL, 0);
+    int rc = AE_OK;
+
+    (void)c;
+    if (off(args[0], n)) {
+        l->webhook = &cfg_webhook_off;
+        return AE_OK;
+    }
+    w = ae_nalloc(a, 1, sizeof(*w));
+    if (!w)
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    for (size_t i = 0; rc == AE_OK && i < n; i++)
+        rc = webhook_word(args[i], w, &b, err);
+    if (rc == AE_OK && b.p && !w->rate.step_ns)
+        rc = ae_err_set(err, AE_E_INVAL, "burst= without rate=");
+    if (rc == AE_OK && w->rate.step_ns)
+        rc = burst(b, &w->rate, err);
+    if (rc == AE_OK && w->repeat_ms && !w->signatures)
+        rc = ae_err_set(err, AE_E_INVAL, "repeat= needs signatures=on: else "
+                        "anybody could keep a push from Argo CD");
+    if (rc == AE_OK && w->signatures && !w->max_body)
+        w->max_body = 1 << 20; /* what is checked is read */
+    l->webhook = w;
+    return rc;
+}
+
 void cfg_limits_merge(struct ae_loc *child, const struct ae_loc *parent)
 {
     if (!child->limits) {
@@ -367,4 +429,6 @@ void cfg_limits_merge(struct ae_loc *child, const struct ae_loc *parent)
     }
     if (!child->login_limit)
         child->login_limit = parent->login_limit;
+    if (!child->webhook)
+        child->webhook = parent->webhook;
 }

@@ -77,7 +77,7 @@ void ae_loc_defaults(struct ae_loc *l)
         .max_object = 256LL << 20, .max_body = 1 << 20, .lease_ms = 30000,
         .collapse_ms = 2000,
         .lease_probe = 0, .dead_token_ms = 10000,
-        .login_limit = &cfg_login_off,
+        .login_limit = &cfg_login_off, .webhook = &cfg_webhook_off,
     };
 
     ae_loc_merge(l, &def);

@@ -135,7 +135,7 @@ static const struct { const char *reason; enum ae_counter n; } closed[] = {
 bool ae_refusal_closed(const ae_txn *t, int status, enum ae_counter *which)
 {
     *which = AE_N_closed_limit;
-    if (status == 429) /* never Argo CD's own */
+    if (status == 429 || status == 413) /* never Argo CD's own */
         return true;
     if (!t->reason)
         return false;

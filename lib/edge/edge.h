@@ -302,6 +302,7 @@ struct ae_txn {
     const char          *limit_var; /* "passed", "rejected", ... */
     const struct ae_limit_conf *limit_at; /* the one that said it */
     bool                 limit_addr_done, limit_done, limit_login;
+    uint64_t             hook_tag;  /* of a push that was booked */
     size_t               nheld;
     struct ae_txn       *held_prev, *held_next; /* e->holders */
     struct ae_taken      limit_took; /* of |limit_at| */
@@ -517,12 +518,15 @@ void ae_learn_request(ae_txn *t, struct ae_object *out);
 void ae_learn_application(ae_txn *t, ae_str body, struct ae_object *out);
 void ae_learn_hint(ae_txn *t, const struct ae_object *o);
 
-/* ---- limits.c, limit_calls.c, limit_login.c ------------------------------ */
+/* ---- limits.c, limit_calls.c, limit_login.c, limit_webhook.c ------------- */
 
 enum ae_step_ret ae_step_limit_address(ae_txn *t);
 enum ae_step_ret ae_step_limit(ae_txn *t);
 enum ae_step_ret ae_step_limit_login(ae_txn *t);
+enum ae_step_ret ae_step_limit_webhook(ae_txn *t);
 enum ae_step_ret ae_step_limit_calls(ae_txn *t);
+/* Argo CD did not take the push: it may come again. */
+void ae_webhook_answered(ae_txn *t, int status);
 /* The token of this request does not verify: its address pays for it. */
 void ae_limit_failed(ae_txn *t);
 /* RateLimit and RateLimit-Policy of a request that passed, if they are
@@ -535,7 +539,7 @@ void ae_limits_open(ae_engine *e);
 void ae_limit_calls_end(ae_txn *t);
 void ae_limit_calls_tick(ae_engine *e);
 
-/* Shared by those three files. */
+/* Shared by those four files. */
 int64_t  ae_limit_now(const ae_txn *t); /* ns */
 bool     ae_limit_fits(const ae_txn *t, const struct ae_limit_conf *l);
 uint64_t ae_limit_tag(const ae_txn *t, const struct ae_limit_conf *l);

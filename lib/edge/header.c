@@ -21,6 +21,16 @@ static const char *const names[AE_H__N] = {
     [AE_H_TRANSFER_ENCODING] = "transfer-encoding",
     [AE_H_TOKEN] = "token",
     [AE_H_METADATA] = "grpc-metadata-", /* a prefix */
+    [AE_H_VSS_ACTIVITYID] = "x-vss-activityid",
+    [AE_H_GOGS_EVENT] = "x-gogs-event",
+    [AE_H_GOGS_SIGNATURE] = "x-gogs-signature",
+    [AE_H_GITHUB_EVENT] = "x-github-event",
+    [AE_H_HUB_SIGNATURE] = "x-hub-signature",
+    [AE_H_HUB_SIGNATURE_256] = "x-hub-signature-256",
+    [AE_H_GITLAB_EVENT] = "x-gitlab-event",
+    [AE_H_GITLAB_TOKEN] = "x-gitlab-token",
+    [AE_H_HOOK_UUID] = "x-hook-uuid",
+    [AE_H_EVENT_KEY] = "x-event-key",
 };
 
 const char *ae_hdr_name(enum ae_hdr h)
@@ -39,14 +49,16 @@ static bool metadata(ae_str name)
     return false;
 }
 
-/* Asked for every header of every request: the first letter settles most. */
+/* Asked for every header of every request: the first letter settles most.
+ * Those of webhooks, and no others, begin with an x. */
 int ae_hdr_lookup(ae_str name)
 {
     char c = name.n ? (char)(name.p[0] | 0x20) : '\0';
 
     if (c == 'g')
         return metadata(name) ? AE_H_METADATA : -1;
-    for (int i = 0; i < AE_H_METADATA; i++)
+    for (int i = c == 'x' ? AE_H_METADATA + 1 : 0;
+         i < (c == 'x' ? AE_H__N : AE_H_METADATA); i++)
         if (names[i][0] == c && ae_ieq(name, ae_cs(names[i])))
             return i;
     return -1;

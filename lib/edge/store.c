@@ -208,6 +208,7 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     settle_write(t, r->status);
     settle_lease(t, r);
     ae_logout_answered(t);
+    ae_webhook_answered(t, r->status);
     settle_shadow(t, r);
     edit->instead = ae_serve_if_error(t, r->status);
     if (!edit->instead && t->store_wanted && admitted(t, r)) {

@@ -13,6 +13,7 @@ static const struct ae_step steps[] = {
     { NULL, ae_step_page },
     { NULL, ae_step_limit },
     { NULL, ae_step_limit_login },
+    { NULL, ae_step_limit_webhook },
     { "body", ae_step_body },
     { "decide", ae_step_decide },
     { "cache", ae_step_cache },

@@ -10,6 +10,7 @@ use ArgoEdge::Inputs;
 use ArgoEdge::Scenario;
 use ArgoEdge::Server;
 use ArgoEdge::Upstream;
+use Digest::SHA qw(hmac_sha256_hex);
 use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -167,6 +168,64 @@ scenarios({ settings => { login_limit => 'address=1r/m burst=2' } },
           is join(' ', map { login($w, qq({"username":"u$_"}), 1) } 1 .. 4),
               '401 401 429 429', 'whatever the names are';
           is statuses($w, 1, alice => $A1), '200', 'all else goes on';
+      } },
+);
+
+my $PUSH = '{"ref":"refs/heads/main","before":"1","after":"2",'
+    . '"repository":{"html_url":"https://git.example/a"}}';
+
+sub hook {
+    my ($w, $n, $body, @header) = @_;
+    return statuses($w, $n, undef, 'POST /api/webhook', body => $body,
+        header => [ @$JSON, 'X-GitHub-Event' => 'push', @header ]);
+}
+
+scenarios({ settings => { webhook => 'max_body=2k rate=1r/m burst=4' } },
+    { id => 'D05', say => 'a flood of webhooks', run => sub {
+          my ($w) = @_;
+          $w->says('POST /api/webhook' => raw_answer(200, ''));
+          my ($r, $saw) = $w->ask(undef, 'POST /api/webhook', header => $JSON,
+              body => ' ' x 3000);
+          is $r->{status}, 413, 'over the cap';
+          is scalar @$saw, 0, 'nothing went upstream';
+          ($r) = $w->bytes("POST /api/webhook HTTP/1.1\r\nHost: x\r\n"
+              . "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+              . "bb8\r\n" . ' ' x 3000 . "\r\n0\r\n\r\n");
+          is $r->{status}, 413, 'in chunks as well';
+          is hook($w, 4, $PUSH), '200 200 429 429', 'by address';
+          is statuses($w, 1, alice => $A1), '200', 'all else goes on';
+      } },
+);
+
+scenarios({ settings => { webhook => 'signatures=on repeat=1m' } },
+    { id => 'L22', say => 'signatures', run => sub {
+          my ($w) = @_;
+          $w->says('POST /api/webhook' => raw_answer(200, ''));
+          is hook($w, 1, $PUSH), '200', 'no secret, no check';
+          $w->in->put('argocd-secret/webhook.github.secret', 'gh-secret');
+          $w->server->own;
+          ok until_true(sub { hook($w, 1, $PUSH) eq '400' }),
+              'with one: refused';
+          my ($r, $saw) = $w->ask(undef, 'POST /api/webhook', body => $PUSH,
+              header => [ @$JSON, 'X-GitHub-Event' => 'push',
+                  'X-Hub-Signature-256' => 'sha256=' . '0' x 64 ]);
+          is $r->{body},
+              "Webhook processing failed: HMAC verification failed\n",
+              "in Argo CD's words";
+          is $r->{header}{'content-type'}, 'text/plain; charset=utf-8',
+              'as text';
+          is scalar @$saw, 0, 'nothing went upstream';
+          my @good = ('X-Hub-Signature-256' => 'sha256='
+              . hmac_sha256_hex($PUSH, 'gh-secret'));
+          is hook($w, 1, $PUSH, @good), '200', 'a good one';
+          is scalar @{ $w->up->requests }, 1, 'goes upstream';
+          is $w->up->requests->[0]{body}, $PUSH, 'byte for byte';
+          is hook($w, 1, $PUSH, @good), '200', 'the same push again';
+          is scalar @{ $w->up->requests }, 0, 'is answered here';
+          (my $next = $PUSH) =~ s/"2"/"3"/;
+          is hook($w, 1, $next, 'X-Hub-Signature-256' => 'sha256='
+              . hmac_sha256_hex($next, 'gh-secret')), '200', 'another';
+          is scalar @{ $w->up->requests }, 1, 'goes upstream';
       } },
 );
 

@@ -140,6 +140,19 @@ static void hashes(void)
     tap_ok(!ae_ct_eq(h, g, 32), "the key counts");
 }
 
+/* RFC 4231, test case 2. */
+static void hmac_plain(void)
+{
+    unsigned char sum[32];
+    char          hex[64];
+
+    ae_hmac256_plain(AE_STR("Jefe"), AE_STR("what do ya want for nothing?"),
+                     sum);
+    ae_hex(sum, 32, hex);
+    tap_ok(!memcmp(hex, "5bdcc146bf60754e6a042426089575c7"
+                   "5a003f089d2739839dec58b964ec3843", 64), "RFC 4231");
+}
+
 int main(void)
 {
     arenas();
@@ -148,5 +161,6 @@ int main(void)
     json();
     errors();
     hashes();
+    hmac_plain();
     return tap_done();
 }

@@ -157,6 +157,20 @@ static void others(void)
     refuses("login_limit", "user=5r/m user=6r/m");
     refuses("login_limit", "user=5");
     refuses("login_limit", "name=5r/m");
+#define W loc.webhook
+    TAKES("webhook", "max_body=1m rate=10r/s burst=20",
+          W->max_body == 1 << 20 && W->rate.burst == 20 && !W->signatures);
+    TAKES("webhook", "signatures=on", W->signatures
+          && W->max_body == 1 << 20 && !W->rate.step_ns);
+    TAKES("webhook", "signatures=On repeat=5s max_body=64k",
+          W->repeat_ms == 5000 && W->max_body == 65536);
+    TAKES("webhook", "off", W && !W->max_body);
+    refuses("webhook", "repeat=5s");
+    refuses("webhook", "burst=5");
+    refuses("webhook", "max_body=100");
+    refuses("webhook", "max_body=65m");
+    refuses("webhook", "signatures=maybe");
+    refuses("webhook", "colour=red");
     TAKES("limit_dry_run", "on", loc.limit_dry_run == 1);
     TAKES("limit_headers", "on", loc.limit_headers == 1);
 }
