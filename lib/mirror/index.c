@@ -502,7 +502,7 @@ int ae_list_new(enum ae_list_kind kind, ae_str body, ae_str ns, ae_arena *a,
              || (kind != AE_LIST_ACCOUNTS && (!seen || !out->metadata.p)))
         fail(&b, AE_E_CORRUPT);
     out->row = (const void *)b.rows.p;
-    out->pool = b.pool.p;
+    out->pool = b.pool.p ? b.pool.p : ""; /* no text at all */
     out->text = (const void *)b.texts.p;
     out->ntext = b.ntext;
     out->slot = b.slot;

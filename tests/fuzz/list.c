@@ -19,7 +19,8 @@ const struct fuzz_seed fuzz_seeds[] = {
          "{\"name\":\"p\"},\"spec\":{}}]}"),
     SEED("3server=s\n{\"metadata\":{},\"items\":[{\"server\":\"s\",\"name\":"
          "\"n\",\"project\":\"p\"}]}"),
-    SEED("0\n{\"metadata\":{},\"items\":null}"), { NULL, 0 }
+    SEED("0\n{\"metadata\":{},\"items\":null}"),
+    SEED("4\n{\"metadata\":{},\"items\":[{},{}]}"), { NULL, 0 }
 };
 
 static int may(void *ctx, ae_str object)
