@@ -32,7 +32,9 @@ static int load(struct cli *c, const char *path, struct request *r)
         r->req.target = ae_json_get_str(req, "path");
     r->req.authority = AE_STR("localhost");
     r->req.scheme = AE_STR("http");
-    r->req.peer = AE_STR("127.0.0.1");
+    r->req.peer = ae_json_get_str(req, "peer");
+    if (!r->req.peer.p)
+        r->req.peer = AE_STR("127.0.0.1");
     r->req.cookie = r->cookie;
     r->body = ae_json_get_str(req, "body");
     r->req.has_body = r->body.n > 0;
@@ -169,7 +171,7 @@ const struct command cmd_decide = {
 "REQUEST.json: {\"method\": \"GET\", "
 "\"target\": \"/api/v1/applications/web\",\n"
 "               \"headers\": [[\"Authorization\", \"Bearer …\"]], "
-"\"body\": \"…\"}\n"
+"\"body\": \"…\", \"peer\": \"10.1.2.3\"}\n"
 "Prints the action (reply, forward) and everything that the logs would show.\n"
 "The cache is not asked.\n\n"
 "  argo-edge decide request.json --trace --inputs /etc/argo-edge\n",

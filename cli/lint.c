@@ -57,6 +57,18 @@ static int finish(struct found *f, int rc)
     return f->errors ? EXIT_NO : EXIT_YES;
 }
 
+/* What shows only when all is put together: words of argo-edge.yaml that mean
+ * no operation. */
+static int whole(const struct ae_conf *conf)
+{
+    struct ae_err err = { .code = 0 };
+    ae_snapshot  *s = NULL;
+    int           rc = ae_snapshot_build(conf, &s, &err) ? cli_err(&err) : 0;
+
+    ae_snapshot_unref(s);
+    return rc;
+}
+
 static int run(struct cli *c)
 {
     struct found        f = { c, c->json ? json_array() : NULL, 0, 0 };
@@ -85,6 +97,8 @@ static int run(struct cli *c)
     /* a policy that does not load is bad input, whatever lint said of it */
     rc = cli_policy(c, &in, &rbac, &p);
     ae_policy_free(p);
+    if (!rc)
+        rc = whole(&conf);
     return finish(&f, rc);
 }
 
@@ -96,7 +110,8 @@ const struct command cmd_lint = {
 "Reads Argo CD's configuration and says what will not do what it looks like:\n"
 "rules that can never match, roles nobody has, "
 "groups whose rules are ignored,\n"
-"effects that mean nothing, lines that lock everybody out.  "
+"effects that mean nothing, lines that lock everybody out, words of\n"
+"argo-edge.yaml that mean nothing.  "
 "Each finding names\n"
 "file, line and column, and what to do.  Exit code 1 if there are errors.\n\n"
 "  argo-edge lint /etc/argo-edge\n",

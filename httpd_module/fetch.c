@@ -9,7 +9,7 @@ static const char filter_name[] = "ARGO_EDGE_FETCH";
 
 typedef struct {
     char *data;
-    apr_size_t len, size;
+    apr_size_t len, size, max;
     unsigned last:1;
     unsigned bad:1;
     unsigned too_big:1;
@@ -40,6 +40,7 @@ int argo_edge_fetch(request_rec *r, argo_edge_ctx *ctx)
     request_rec *rr;
     int status = 0;
 
+    c->max = ctx->act.fetch.max ? ctx->act.fetch.max : ARGO_EDGE_FETCH_MAX;
     rr = ap_sub_req_method_uri("GET", argo_edge_str(r->pool,
                                                     ctx->act.fetch.target),
                                r, NULL);
@@ -66,7 +67,7 @@ static void keep(request_rec *r, catch_t *c, const char *p, apr_size_t n)
 {
     char *q;
 
-    if (n > ARGO_EDGE_FETCH_MAX - c->len) {
+    if (n > c->max - c->len) {
         c->too_big = 1;
         return;
     }

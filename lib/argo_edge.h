@@ -229,6 +229,7 @@ struct ae_act {
         ae_str   target;               /* GET this on the lookup location */
         ae_str   authorization;        /* credential to send, may be absent */
         ae_str   cookie;
+        size_t   max;                  /* bytes of the answer; 0: 1 MiB */
     } fetch;                           /* NEED_FETCH */
     struct { uint32_t ms; } wait;      /* WAIT */
 };

@@ -27,6 +27,8 @@ ngx_http_argo_edge_fetch(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
 
     ngx_memzero(&ctx->fetch, sizeof(ngx_http_argo_edge_fetch_t));
     ctx->fetch.id = ctx->act.fetch.id;
+    ctx->fetch.max = ctx->act.fetch.max ? ctx->act.fetch.max
+                                        : NGX_HTTP_ARGO_EDGE_FETCH_MAX;
 
     if (ngx_http_argo_edge_fetch_uri(r, ctx->act.fetch.target, &uri, &args)
         != NGX_OK)
@@ -185,7 +187,7 @@ ngx_http_argo_edge_fetch_body(ngx_http_argo_edge_ctx_t *ctx, ngx_chain_t *in)
             f->bad = 1;
         }
 
-        if (n > NGX_HTTP_ARGO_EDGE_FETCH_MAX - f->len) {
+        if (n > f->max - f->len) {
             f->too_big = 1;
         }
 

@@ -56,6 +56,7 @@ typedef struct {
     u_char                         *data;
     size_t                          len;
     size_t                          size;
+    size_t                          max;
     unsigned                        done:1;
     unsigned                        last:1;
     unsigned                        bad:1;

@@ -7,6 +7,7 @@
 #define AE_INPUTS_H
 
 #include "base/base.h"
+#include "base/rules.h"
 
 /* One text with the place it came from (for file:line:column messages). */
 struct ae_text {
@@ -83,6 +84,8 @@ struct ae_inputs {
                                           OverridePrivilegeForRevisionSync */
     bool                sso;            /* oidc.config or dex.config present */
     ae_str              url;
+    struct ae_rules     rules;          /* argo-edge.yaml */
+    ae_str              service_token; /* our own; absent if none */
     struct ae_text     *cm; size_t ncm; /* every key of argocd-cm, raw */
     struct ae_text     *warnings; size_t nwarnings; /* .text = one sentence */
     uint64_t            content_hash;   /* over every byte that was read */

@@ -78,6 +78,7 @@ struct ae_conf {
     ae_str   root_path;
     ae_str   upstream_version;
     ae_str   dex_server;
+    ae_str   service_token_file; /* absent = none */
     uint32_t workers;           /* for LMDB reader slots; shells fill it */
     bool     serving;           /* a server's: R33 in full; shells fill it */
 };

@@ -231,6 +231,14 @@ SETTER(set_dex)
     return keep(a, s, &c->dex_server, err);
 }
 
+SETTER(set_service_token_file)
+{
+    UNUSED(l), UNUSED(n);
+    if (!args[0].n || args[0].p[0] != '/')
+        return bad(err, args[0], "the absolute path of a file");
+    return keep(a, args[0], &c->service_token_file, err);
+}
+
 SETTER(set_grpc)
 {
     static const struct word w[] = { { "pass", AE_GRPC_PASS },

@@ -105,6 +105,8 @@ static int load(struct cfg_load *l)
     rc = cfg_accounts(l, &cm, &secret);
     if (rc == AE_OK)
         rc = cfg_projects_read(l);
+    if (rc == AE_OK)
+        rc = cfg_rules(l);
     if (rc == AE_OK && l->a->failed)
         rc = ae_err_set(l->err, AE_E_NOMEM, "out of memory");
     return rc;
@@ -119,8 +121,9 @@ int ae_inputs_load(ae_str dir, const struct ae_conf *c, ae_heap *heap,
     struct cfg_load l = { .a = &a, .dir = dir, .in = out,
                           .serving = c && c->serving,
                           .err = err ? err : &own };
+    int             rc;
 
-    (void)c; /* which namespace counts is judged by those who use projects */
+    /* which namespace counts is judged by those who use projects */
     memset(out, 0, sizeof(*out));
     ae_arena_init(&a, ae_heap_mem(heap), NULL, 0);
     if (src) {
@@ -128,6 +131,10 @@ int ae_inputs_load(ae_str dir, const struct ae_conf *c, ae_heap *heap,
         if (!*src)
             return ae_err_set(l.err, AE_E_NOMEM, "out of memory");
         cfg_watch(*src, &a, dir);
+        if (c)
+            cfg_watch_file(*src, &a, c->service_token_file);
     }
-    return load(&l);
+    rc = load(&l);
+    return rc == AE_OK && c ? cfg_service_token(&l, c->service_token_file)
+                            : rc;
 }

@@ -66,6 +66,8 @@ struct ae_inputs_src {
 
 /* Record stat() of all that a load of |dir| would look at. */
 void cfg_watch(ae_inputs_src *src, ae_arena *a, ae_str dir);
+/* And of one file more; absent: none. */
+void cfg_watch_file(ae_inputs_src *src, ae_arena *a, ae_str path);
 
 /* What fstat() said of a file that was read. */
 struct cfg_perm { unsigned mode; unsigned uid, gid; };
@@ -144,6 +146,7 @@ int  cfg_projects_read(struct cfg_load *l);
 int  cfg_accounts(struct cfg_load *l, const struct cfg_object *cm,
                   const struct cfg_object *secret);
 int  cfg_rbac(struct cfg_load *l, const struct cfg_object *cm);
+int  cfg_service_token(struct cfg_load *l, ae_str file); /* service.c */
 /* Go's strconv.ParseBool. */
 bool cfg_parse_bool(ae_str s, bool *out);
 
@@ -162,5 +165,17 @@ extern const struct ae_login_conf cfg_login_off;
 extern const struct ae_webhook_conf cfg_webhook_off;
 /* limits.c: inherit what is unset. */
 void cfg_limits_merge(struct ae_loc *child, const struct ae_loc *parent);
+
+/* ---- rules.c, rules_value.c: argo-edge.yaml ------------------------------ */
+
+int  cfg_rules(struct cfg_load *l);
+/* 90d, 12h, 30m, 45s, 2w to seconds. */
+bool cfg_rule_span(ae_str s, int64_t *seconds);
+/* 10.0.0.0/8, 2001:db8::/32, or one address. */
+bool cfg_rule_cidr(ae_str s, struct ae_cidr *out);
+/* Five fields; the offset is left alone. */
+bool cfg_rule_cron(ae_str s, struct ae_cron *out);
+/* UTC, Z, +01:00, -0330 to seconds. */
+bool cfg_rule_offset(ae_str s, int32_t *out);
 
 #endif

@@ -77,7 +77,7 @@ static void add_dir(ae_inputs_src *src, ae_arena *a, const char *path)
 void cfg_watch(ae_inputs_src *src, ae_arena *a, ae_str dir)
 {
     static const char *const object[] = { "argocd-rbac-cm", "argocd-cm",
-        "argocd-secret", "appprojects" };
+        "argocd-secret", "appprojects", "argo-edge" };
     static const char *const ext[] = { "", ".yaml", ".yml", ".json" };
     char *path, *name;
 
@@ -92,6 +92,12 @@ void cfg_watch(ae_inputs_src *src, ae_arena *a, ae_str dir)
                 add_dir(src, a, path);
         }
     }
+}
+
+void cfg_watch_file(ae_inputs_src *src, ae_arena *a, ae_str path)
+{
+    if (path.n)
+        add(src, cfg_path(a, path, NULL), false);
 }
 
 int ae_inputs_changed(ae_inputs_src *src)

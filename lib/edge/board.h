@@ -19,6 +19,8 @@
     X(can_i) X(allow) X(deny) X(unknown)                                 \
     X(token_seen) X(token_ok) X(token_refused) X(token_unknown)          \
     X(token_dead) X(lease_probe) X(cross_site) X(grpc)                   \
+    X(rule_read_only) X(rule_patch) X(rule_token) X(rule_freeze)         \
+    X(rule_sync) X(rule_break_glass)                                     \
     X(cache_hit) X(cache_miss) X(cache_bypass) X(cache_stored)           \
     X(cache_not_stored) X(cache_denied) X(cache_corrupt)                 \
     X(cache_no_lease) X(cache_bumped) X(cache_bump_late)                 \
@@ -28,7 +30,7 @@
     X(calls_rejected) X(calls_no_room) X(login_rejected)                 \
     X(webhook_too_big) X(webhook_bad_signature) X(webhook_rejected)      \
     X(webhook_repeated)                                                  \
-    X(list_copied) X(list_served)                                        \
+    X(list_copied) X(list_served) X(list_fetched) X(list_fetch_failed)   \
     X(list_same) X(list_older) X(list_differs)                           \
     X(shadow_same) X(shadow_closed) X(divergence)                        \
     X(reload) X(reload_failed)                                           \

@@ -32,6 +32,8 @@
 
 /* ---- snapshot.c --------------------------------------------------------- */
 
+struct ae_ruleset;
+
 struct ae_snapshot {
     _Atomic uint32_t     refs;
     ae_heap              heap;       /* inputs, warnings, origins */
@@ -41,6 +43,7 @@ struct ae_snapshot {
     ae_policy           *policy;
     ae_tokens           *tokens;
     struct ae_route_conf route;
+    const struct ae_ruleset *rules;  /* the operator's own, NULL: none */
     bool                 blind;      /* no inputs: nothing may be decided */
     bool                 partial;    /* projects may exist that we lack */
     bool                 empty;      /* policy.csv is absent or blank (F18) */
@@ -127,6 +130,7 @@ struct ae_engine {
     int64_t          quar_all_us; /* table full: nothing is stored until then */
     struct ae_copy  *copy[AE_COPIES];
     size_t           copy_bytes;
+    char             list_poor[17]; /* snapshot whose token was no good */
     ae_snapshot     *held;       /* an emptied policy, held back (F18) */
     uint64_t         bad_hash;   /* of the last logged input error */
     struct ae_board  board;
@@ -285,6 +289,11 @@ struct ae_txn {
     bool                 extension; /* /extensions/: Argocd-* pass */
     bool                 skip_decide; /* the upstream alone decides */
     bool                 bad_token; /* refused, where that is not our say */
+    bool                 no_project; /* token of a project that we lack */
+    bool                 no_cache;  /* a rule says so */
+    bool                 ruled;     /* refused by a rule: where it stands */
+    ae_str               rule_file;
+    uint32_t             rule_line;
     struct ae_target     bound;     /* gRPC: the message as a target */
     const struct ae_target *about;  /* what is decided: &tgt or &bound */
 
@@ -335,6 +344,11 @@ struct ae_txn {
     bool                 list_shadow;/* the answer is compared and learnt */
     ae_str               list_body;  /* what enforce would have sent */
     int64_t              list_ttl_us;
+    bool                 list_asked, list_came, list_claimed; /* full list,
+                                        by the service token */
+    struct ae_cache_key  list_key;
+    uint64_t             list_ticket;
+    struct ae_identity  *list_id;    /* of the service token */
     bool                 copy_new;   /* made of this answer, not yet stored */
     bool                 fetch_done; /* the one look-up has ended */
     bool                 probe_done; /* and the one probe */
@@ -384,11 +398,15 @@ enum ae_step_ret ae_step_route(ae_txn *t);
 enum ae_step_ret ae_step_credential(ae_txn *t);
 enum ae_step_ret ae_step_verify(ae_txn *t);
 enum ae_step_ret ae_step_page(ae_txn *t);
+enum ae_step_ret ae_step_rules(ae_txn *t); /* steps_rules.c, rules.h */
 enum ae_step_ret ae_step_body(ae_txn *t);
 enum ae_step_ret ae_step_decide(ae_txn *t);
 enum ae_step_ret ae_step_cache(ae_txn *t);
 enum ae_step_ret ae_step_fetch(ae_txn *t);
 enum ae_step_ret ae_step_forward(ae_txn *t);
+/* For rules: the credential of a gRPC call into t->cred; rights of t->id. */
+enum ae_pick_result ae_cred_pick_grpc(ae_txn *t);
+int                 ae_cred_rights(ae_txn *t);
 /* Note a step in the trace; |name| is static, NULL and repeats are not. */
 void ae_trace(ae_txn *t, const char *name);
 
@@ -433,6 +451,22 @@ const struct ae_cache_key *ae_list_key(ae_txn *t, ae_str body,
                                        struct ae_cache_key *room);
 /* |en| was stored under that key. */
 void ae_list_stored(ae_txn *t, const struct ae_entry *en);
+/* Kind of the list that is asked for (enum ae_list_kind), or -1; the key of
+ * its full copy; whether |r| cover every object of it. */
+int  ae_list_kind(const ae_txn *t);
+int  ae_list_copy_key(ae_txn *t, struct ae_cache_key *out);
+bool ae_list_covers(ae_txn *t, struct ae_rights *r);
+/* Keep a full list that |id| was given.  False: it is none, or overtaken. */
+bool ae_list_take(ae_txn *t, const struct ae_cache_key *key,
+                  const struct ae_identity *id, ae_str body);
+/* list_fetch.c: ask for the copy that this request lacks. */
+#define AE_LIST_ID 3
+enum ae_step_ret ae_list_fetch(ae_txn *t);
+void ae_list_fetch_answered(ae_txn *t, int status, ae_str ctype, ae_str body);
+void ae_list_fetch_end(ae_txn *t);
+/* store.c: validator and end of what is fetched now, as |id|. */
+ae_str  ae_answer_etag(ae_txn *t, ae_str body, ae_str scope);
+int64_t ae_answer_fresh(ae_txn *t, const struct ae_identity *id);
 /* In shadow: what would have been sent, before the question is passed on, and
  * what the upstream says instead. */
 void ae_list_shadow(ae_txn *t);
@@ -557,6 +591,8 @@ bool ae_cred_seen(ae_txn *t);
 /* ---- steps_body.c ------------------------------------------------------- */
 
 enum ae_keys { AE_KEYS_FINE = 0, AE_KEYS_ODD, AE_KEYS_CLASH };
+/* One name for Go's decoder, which folds case. */
+bool ae_body_same_name(ae_str a, ae_str b);
 /* Member names as Go's decoder would confuse them (R31). */
 enum ae_keys ae_body_keys(const json_t *v, int depth);
 /* The string that Go's decoder would put into the field |name| of an object

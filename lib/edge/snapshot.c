@@ -2,7 +2,7 @@
  * snapshot.c - one immutable picture of what decides: policy, projects,
  * accounts, keys.  A request holds one from its first byte to its last (F19).
  */
-#include "edge/edge.h"
+#include "edge/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +166,8 @@ static int build(ae_snapshot *s, const ae_conf *c, struct ae_err *err)
     rc = build_policy(s, c, err);
     if (!rc)
         rc = ae_tokens_new(&s->in, c->ns, &s->tokens, err);
+    if (!rc)
+        rc = ae_rules_build(&s->arena, &s->in.rules, &s->rules, err);
     if (!rc)
         rc = make_epochs(s, c);
     if (!rc)

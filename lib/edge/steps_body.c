@@ -28,7 +28,7 @@ static size_t fold(ae_str s, size_t at, char *out)
     return 1;
 }
 
-static bool fold_eq(ae_str a, ae_str b)
+bool ae_body_same_name(ae_str a, ae_str b)
 {
     size_t i = 0, j = 0;
 
@@ -55,7 +55,7 @@ static const char *const known[] = {
 static enum ae_keys odd_name(ae_str k)
 {
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (fold_eq(k, ae_cs(known[i])))
+        if (ae_body_same_name(k, ae_cs(known[i])))
             return ae_eq(k, ae_cs(known[i])) ? AE_KEYS_FINE : AE_KEYS_ODD;
     return AE_KEYS_FINE;
 }
@@ -89,7 +89,7 @@ enum ae_keys ae_body_keys(const json_t *v, int depth)
         ae_str name = ae_cs(json_object_iter_key(it));
 
         for (size_t i = 0; i < n; i++)
-            if (fold_eq(seen[i], name))
+            if (ae_body_same_name(seen[i], name))
                 return AE_KEYS_CLASH;
         seen[n++] = name;
         k = odd_name(name);
@@ -106,7 +106,7 @@ ae_str ae_body_member(const json_t *o, ae_str name)
 {
     for (void *it = json_object_iter((json_t *)(uintptr_t)o); it;
          it = json_object_iter_next((json_t *)(uintptr_t)o, it))
-        if (fold_eq(ae_cs(json_object_iter_key(it)), name))
+        if (ae_body_same_name(ae_cs(json_object_iter_key(it)), name))
             return ae_json_str(json_object_iter_value(it));
     return ae_s(NULL, 0);
 }

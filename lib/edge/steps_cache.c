@@ -48,6 +48,8 @@ static const char *bypass(const ae_txn *t)
 
     if (!ae_edge_store(t->e))
         return "off";
+    if (t->no_cache)
+        return "rule";
     if (g->unknown_query || g->side_effect || g->no_store || g->doubtful)
         return "parameters";
     if (t->skip_decide || !caller_known(t))

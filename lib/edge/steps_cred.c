@@ -71,7 +71,7 @@ static enum ae_pick_result pick_cookie(ae_txn *t)
 }
 
 /* gRPC reads metadata "token", then "authorization", never the Cookie. */
-static enum ae_pick_result pick_grpc(ae_txn *t)
+enum ae_pick_result ae_cred_pick_grpc(ae_txn *t)
 {
     ae_str token = t->req->hdr[AE_H_TOKEN];
 
@@ -130,7 +130,7 @@ static enum ae_pick_result pick(ae_txn *t)
     const struct ae_req *r = t->req;
 
     if (t->tgt.kind == AE_TGT_GRPC)
-        return pick_grpc(t);
+        return ae_cred_pick_grpc(t);
     if (t->tgt.kind == AE_TGT_OP && t->tgt.op->auth == AE_AUTH_COOKIE)
         return pick_cookie(t);
     if (pick_seen(t))
@@ -195,7 +195,7 @@ enum ae_step_ret ae_step_credential(ae_txn *t)
 /* ---- VERIFY ------------------------------------------------------------- */
 
 /* The rights of |t->id| at this snapshot: made once per identity. */
-static int find_rights(ae_txn *t)
+int ae_cred_rights(ae_txn *t)
 {
     ae_engine *e = t->e;
     bool anon = t->id->kind == AE_KIND_ANONYMOUS;
@@ -241,7 +241,7 @@ static enum ae_step_ret no_token(ae_txn *t)
         t->who = AE_WHO_ANON;
         t->id = ae_token_anonymous(t->snap->tokens);
         ae_identity_ref(t->id);
-        if (find_rights(t) != AE_OK)
+        if (ae_cred_rights(t) != AE_OK)
             t->a.failed = true;
         return AE_STEP_MORE;
     }
@@ -313,6 +313,7 @@ static enum ae_step_ret verify(ae_txn *t)
         if (r.verdict != AE_TOKEN_OK || !r.identity) {
             ae_count(t->e, AE_N_token_unknown);
             t->reason = "token unknown";
+            t->no_project = r.no_project;
             return AE_STEP_MORE;
         }
         ae_count(t->e, AE_N_token_ok);
@@ -322,7 +323,7 @@ static enum ae_step_ret verify(ae_txn *t)
         ae_unlock(t->e, &t->e->lock);
     }
     t->who = AE_WHO_TOKEN;
-    if (t->id->confirmed && find_rights(t) != AE_OK)
+    if (t->id->confirmed && ae_cred_rights(t) != AE_OK)
         t->a.failed = true;
     return AE_STEP_MORE;
 }
@@ -346,7 +347,7 @@ struct ae_identity *ae_cred_peek(ae_txn *t, bool verify_it)
     struct ae_token_result r;
 
     memset(&r, 0, sizeof r);
-    if (pick_grpc(t) == AE_PICK_OK && t->cred.source != AE_CRED_NONE) {
+    if (ae_cred_pick_grpc(t) == AE_PICK_OK && t->cred.source != AE_CRED_NONE) {
         if (seen(t)) {
             id = t->id;
             t->id = NULL;

@@ -80,6 +80,8 @@ enum ae_step_ret ae_step_fetch(ae_txn *t)
 
     if (t->act.kind == AE_NEED_FETCH)
         return AE_STEP_ACT; /* stepped again before the answer came */
+    if (ae_list_fetch(t) == AE_STEP_ACT)
+        return AE_STEP_ACT;
     if (!wanted(t))
         return AE_STEP_MORE;
     ae_learn_request(t, &o);
@@ -128,6 +130,10 @@ int ae_txn_fetched(ae_txn *t, uint32_t id, int status, ae_str ctype,
     if (id == AE_PROBE_ID) {
         t->probe_done = true;
         ae_probe_answered(t, whole ? status : 0, ctype, body);
+        return AE_OK;
+    }
+    if (id == AE_LIST_ID) {
+        ae_list_fetch_answered(t, whole ? status : 0, ctype, body);
         return AE_OK;
     }
     t->fetch_done = true;

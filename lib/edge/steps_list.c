@@ -16,7 +16,7 @@ static const struct { const char *op; enum ae_list_kind kind; } lists[] = {
 
 /* The kind of list that is asked for, or -1.  Accounts, certificates and keys
  * are not among them (docs/threat-model.md). */
-static int kind_of(const ae_txn *t)
+int ae_list_kind(const ae_txn *t)
 {
     if (t->tgt.kind != AE_TGT_OP || t->tgt.op->cache != AE_CC_LIST)
         return -1;
@@ -43,7 +43,7 @@ static bool route_rest(ae_txn *t, ae_str rest, struct ae_target *out)
 /* Anything odd is left as it is: names that Argo CD does not know (T3). */
 void ae_list_route(ae_txn *t)
 {
-    int kind = t->tgt.unknown_query ? kind_of(t) : -1;
+    int kind = t->tgt.unknown_query ? ae_list_kind(t) : -1;
     struct ae_list_page *page;
     struct ae_target rest;
     ae_str query, error;
@@ -65,7 +65,7 @@ void ae_list_route(ae_txn *t)
 /* ---- the copy ------------------------------------------------------------ */
 
 /* No identity and no policy epoch in it: each item is decided again (T9). */
-static int copy_key(ae_txn *t, struct ae_cache_key *out)
+int ae_list_copy_key(ae_txn *t, struct ae_cache_key *out)
 {
     ae_store *s = ae_edge_store(t->e);
     ae_str f[4] = { t->snap->conf_epoch, ae_cs(t->tgt.op->name),
@@ -77,7 +77,7 @@ static int copy_key(ae_txn *t, struct ae_cache_key *out)
 /* Slice |body| into a copy of its own, in |c|. */
 static int slice(const ae_txn *t, struct ae_copy *c, ae_str body)
 {
-    return ae_list_new((enum ae_list_kind)kind_of(t), body,
+    return ae_list_new((enum ae_list_kind)ae_list_kind(t), body,
                        t->snap->route.ns, &c->a, &c->list);
 }
 
@@ -122,7 +122,7 @@ static bool have_copy(ae_txn *t)
     struct ae_cache_key k;
     int rc;
 
-    if (copy_key(t, &k) != AE_OK)
+    if (ae_list_copy_key(t, &k) != AE_OK)
         return false;
     ae_lock(t->e, &t->e->store_lock);
     rc = s->ops->generations(s, t->tags, t->ntags, gen);
@@ -169,13 +169,13 @@ static int may_project(void *ctx, ae_str project)
     return answer_of(v);
 }
 
-static bool covers_all(ae_txn *t, int kind)
+bool ae_list_covers(ae_txn *t, struct ae_rights *r)
 {
+    enum ae_list_kind kind = (enum ae_list_kind)ae_list_kind(t);
     bool yes;
 
     ae_lock(t->e, &t->e->lock);
-    yes = ae_principal_covers_all(t->rights->principal,
-                                  ae_list_resource((enum ae_list_kind)kind),
+    yes = ae_principal_covers_all(r->principal, ae_list_resource(kind),
                                   AE_STR("get"));
     ae_unlock(t->e, &t->e->lock);
     return yes;
@@ -225,7 +225,7 @@ static bool filter(ae_txn *t, int kind, struct ae_list_answer *out)
 
 bool ae_list_look_up(ae_txn *t, struct ae_entry *en)
 {
-    int kind = t->loc->lists == 1 ? kind_of(t) : -1;
+    int kind = t->loc->lists == 1 ? ae_list_kind(t) : -1;
     struct ae_list_answer out;
 
     if (kind < 0 || !t->rights || !have_copy(t) || !filter(t, kind, &out))
@@ -262,18 +262,14 @@ void ae_list_headers(ae_txn *t)
 
 /* ---- where copies come from ---------------------------------------------- */
 
-/* |body| as a copy of its own: an answer to somebody who may see everything,
- * who asked for all of it.  NULL: it is not, or no list as we know it. */
-static struct ae_copy *copy_of(ae_txn *t, int kind, ae_str body,
-                               struct ae_cache_key *key)
+/* |body| as a copy of its own, not yet shared.  NULL: no list as we know it,
+ * or no memory. */
+static struct ae_copy *copy_of(ae_txn *t, ae_str body,
+                               const struct ae_cache_key *key)
 {
-    struct ae_copy *c;
+    struct ae_copy *c = ae_copy_new();
     ae_str own;
 
-    if (kind < 0 || t->tgt.nq || !t->rights || !covers_all(t, kind)
-        || copy_key(t, key) != AE_OK)
-        return NULL;
-    c = ae_copy_new();
     if (!c)
         return NULL;
     own = ae_dup(&c->a, body);
@@ -288,11 +284,19 @@ static struct ae_copy *copy_of(ae_txn *t, int kind, ae_str body,
     return c;
 }
 
+/* Is the answer to this request all there is?  The caller asked for all of
+ * it, and may see everything. */
+static bool whole(ae_txn *t, struct ae_cache_key *key)
+{
+    return t->loc->lists == 1 && ae_list_kind(t) >= 0 && !t->tgt.nq
+        && t->rights && ae_list_covers(t, t->rights)
+        && ae_list_copy_key(t, key) == AE_OK;
+}
+
 const struct ae_cache_key *ae_list_key(ae_txn *t, ae_str body,
                                        struct ae_cache_key *room)
 {
-    struct ae_copy *c = copy_of(t, t->loc->lists == 1 ? kind_of(t) : -1,
-                                body, room);
+    struct ae_copy *c = whole(t, room) ? copy_of(t, body, room) : NULL;
 
     if (!c)
         return &t->key;
@@ -316,6 +320,35 @@ void ae_list_stored(ae_txn *t, const struct ae_entry *en)
     ae_count(t->e, AE_N_list_copied);
 }
 
+/* The full list that we asked for ourselves, as |id|. */
+bool ae_list_take(ae_txn *t, const struct ae_cache_key *key,
+                  const struct ae_identity *id, ae_str body)
+{
+    struct ae_copy *c = copy_of(t, body, key);
+    ae_store *s = ae_edge_store(t->e);
+    struct ae_entry en = { .status = 200, .ctype = AE_STR("application/json"),
+                           .body = body, .stored_us = t->wall_us };
+    ae_str scope = ae_s((const char *)id->id_hash, sizeof id->id_hash);
+    int rc;
+
+    if (!c)
+        return false;
+    en.etag = ae_answer_etag(t, body, scope);
+    en.fresh_until_us = ae_answer_fresh(t, id);
+    ae_lock(t->e, &t->e->store_lock);
+    rc = s->ops->put(s, key, &en, t->tags, t->ntags, t->gen, scope);
+    ae_unlock(t->e, &t->e->store_lock);
+    if (rc != AE_E_STATE) { /* else a write has overtaken it */
+        ae_copy_unref(t->copy);
+        t->copy = c;
+        t->copy_new = true;
+        ae_list_stored(t, &en);
+        return true;
+    }
+    ae_copy_unref(c);
+    return false;
+}
+
 /* ---- shadow -------------------------------------------------------------- */
 
 /* What enforce would ask before it looks for a copy. */
@@ -324,7 +357,7 @@ static bool shadow_may(const ae_txn *t)
     const struct ae_target *g = &t->tgt;
 
     return t->loc->mode == AE_MODE_SHADOW && t->loc->cache == 1
-        && t->loc->lists == 1 && kind_of(t) >= 0 && g->method == AE_M_GET
+        && t->loc->lists == 1 && ae_list_kind(t) >= 0 && g->method == AE_M_GET
         && ae_edge_store(t->e) && ae_may_decide(t) && !t->skip_decide
         && !g->unknown_query && !g->side_effect && !g->no_store
         && !g->doubtful && !t->page && t->cred.source != AE_CRED_COOKIE
@@ -340,7 +373,7 @@ void ae_list_shadow(ae_txn *t)
     ae_store *s = ae_edge_store(t->e);
     int rc;
 
-    if (!shadow_may(t) || copy_key(t, &key) != AE_OK
+    if (!shadow_may(t) || ae_list_copy_key(t, &key) != AE_OK
         || ae_route_tags(&t->snap->route, &t->tgt, NULL, 'r', &t->a, &t->tags,
                          &t->ntags) != AE_OK
         || t->ntags == 0 || t->ntags > AE_CACHE_TAGS_MAX
@@ -353,14 +386,14 @@ void ae_list_shadow(ae_txn *t)
         return;
     t->list_shadow = true;
     t->copy = ae_copies_get(t->e, key.hash, t->gen, t->ntags, t->wall_us);
-    if (t->copy && filter(t, kind_of(t), &out) && out.status == 200)
+    if (t->copy && filter(t, ae_list_kind(t), &out) && out.status == 200)
         t->list_body = out.body;
 }
 
 /* Items by name, whatever the order of equal ones. */
 static enum ae_counter compare(ae_txn *t, ae_str ours, ae_str theirs)
 {
-    enum ae_list_kind kind = (enum ae_list_kind)kind_of(t);
+    enum ae_list_kind kind = (enum ae_list_kind)ae_list_kind(t);
     struct ae_list x, y;
     bool same = true;
 
@@ -391,9 +424,9 @@ void ae_list_shadow_end(ae_txn *t, ae_str body)
         ae_count(t->e, n == AE_N_list_differs ? AE_N_divergence
                                               : AE_N_shadow_same);
     }
-    if (ae_quar_holds(t->e, t->tags, t->ntags))
+    if (ae_quar_holds(t->e, t->tags, t->ntags) || !whole(t, &key))
         return;
-    c = copy_of(t, kind_of(t), body, &key);
+    c = copy_of(t, body, &key);
     if (!c)
         return;
     c->stored_us = t->wall_us;

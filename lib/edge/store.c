@@ -76,8 +76,8 @@ static void settle_shadow(ae_txn *t, const struct ae_resp *r)
 {
     bool same;
 
-    if (t->loc->mode != AE_MODE_SHADOW)
-        return;
+    if (t->loc->mode != AE_MODE_SHADOW || t->ruled)
+        return; /* what the operator forbids Argo CD does not */
     if (t->shadow_status == 200) {
         /* can-i: the body is the verdict. */
         t->want_compare = r->status == 200 && !r->content_encoding.n;
@@ -264,11 +264,10 @@ static void end_401(ae_txn *t, ae_str body)
         ae_dead_mark(t, msg);
 }
 
-static int64_t within_token(const ae_txn *t, int64_t until)
+static int64_t within_token(const struct ae_identity *id, int64_t until)
 {
-    if (t->id && t->id->has_exp && t->id->exp > 0
-        && t->id->exp < until / 1000000)
-        until = t->id->exp * 1000000;
+    if (id && id->has_exp && id->exp > 0 && id->exp < until / 1000000)
+        until = id->exp * 1000000;
     return until;
 }
 
@@ -282,7 +281,12 @@ static int64_t fresh_until(const ae_txn *t)
     if (t->max_age_s >= 0 && t->max_age_s * 1000000 < ttl)
         ttl = t->max_age_s * 1000000;
     until = t->wall_us + ae_edge_jitter(t->e, ttl);
-    return within_token(t, until);
+    return within_token(t->id, until);
+}
+
+int64_t ae_answer_fresh(ae_txn *t, const struct ae_identity *id)
+{
+    return within_token(id, t->wall_us + ae_edge_jitter(t->e, ttl_us(t)));
 }
 
 /* RFC 5861, inside the same bound. */
@@ -291,7 +295,7 @@ static int64_t keep_until(const ae_txn *t, int64_t fresh)
     int64_t ms = t->loc->stale_revalidate_ms > t->loc->stale_error_ms
         ? t->loc->stale_revalidate_ms : t->loc->stale_error_ms;
 
-    return ms > 0 ? within_token(t, fresh + ms * 1000) : fresh;
+    return ms > 0 ? within_token(t->id, fresh + ms * 1000) : fresh;
 }
 
 static ae_str scope_of(const ae_txn *t)
@@ -301,10 +305,10 @@ static ae_str scope_of(const ae_txn *t)
     return AE_STR("login");
 }
 
-static ae_str etag(ae_txn *t, ae_str body)
+ae_str ae_answer_etag(ae_txn *t, ae_str body, ae_str scope)
 {
     ae_store *s = ae_edge_store(t->e);
-    struct ae_etag *e = ae_etag_begin(&t->a, s->ops->secret(s), scope_of(t));
+    struct ae_etag *e = ae_etag_begin(&t->a, s->ops->secret(s), scope);
     char *out = ae_alloc(&t->a, AE_ETAG_LEN);
 
     if (!e || !out)
@@ -323,7 +327,7 @@ static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
         .ns = o->ns,
         .name = o->name,
         .body = body,
-        .etag = etag(t, body),
+        .etag = ae_answer_etag(t, body, scope_of(t)),
         .stored_us = t->wall_us,
         .fresh_until_us = fresh_until(t),
     };

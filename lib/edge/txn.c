@@ -14,6 +14,7 @@ static const struct ae_step steps[] = {
     { NULL, ae_step_limit },
     { NULL, ae_step_limit_login },
     { NULL, ae_step_limit_webhook },
+    { NULL, ae_step_rules },
     { "body", ae_step_body },
     { "decide", ae_step_decide },
     { "cache", ae_step_cache },
@@ -72,6 +73,7 @@ void ae_txn_end(ae_txn *t)
     t->snap = NULL;
     ae_copy_unref(t->copy);
     t->copy = NULL;
+    ae_list_fetch_end(t);
 }
 
 void ae_trace(ae_txn *t, const char *name)

@@ -41,6 +41,9 @@ static ae_str rule(ae_txn *t)
         && t->act.reply.status == 429)
         return ae_fmt(&t->a, "limit:%.*s", (int)t->limit_at->name.n,
                       t->limit_at->name.p);
+    if (t->ruled)
+        return ae_fmt(&t->a, "%.*s:%u", (int)t->rule_file.n, t->rule_file.p,
+                      t->rule_line);
     if (!d->rule_file.n)
         return ae_s(NULL, 0);
     if (!d->rule_line)

@@ -191,4 +191,44 @@ scenarios({ settings => { lists => 'off' } },
     } },
 );
 
+# A token of our own asks for what a tenant's list is made of.
+sub service_token {
+    my ($w) = @_;
+    $w->in->put('service/token', $w->token('alice') . "\n");
+    return $w->in->dir . '/service/token';
+}
+
+scenarios({ settings => { service_token_file => \&service_token } },
+    { id => 'L11', say => 'a full list by the service token', run => sub {
+        my ($w) = @_;
+        $w->says("$LIST \@alice" => json_answer($full),
+            "$LIST?projects=teamb" => json_answer('{}'));
+        $w->ask(bob => "$LIST/b1?project=teamb");
+        my ($r, $saw) = $w->ask(bob => "$LIST?projects=teamb");
+        is scalar @$saw, 1, 'one question';
+        is "$saw->[0]{method} $saw->[0]{target}", $LIST, 'for everything';
+        is $saw->[0]{header}{authorization}, 'Bearer ' . $w->token('alice'),
+            'as the service';
+        is $saw->[0]{header}{cookie}, undef, 'and as nobody else';
+        is $r->{body}, $bobs, 'and bob has what is his';
+        served($w, bob => "$LIST?name=b3", list($b[2]), 'from now on');
+        ($r, $saw) = $w->ask(nobody => $LIST);
+        is "$saw->[0]{method} $saw->[0]{target}", $LIST,
+            'who has no lease is passed on';
+        is $saw->[0]{header}{authorization}, 'Bearer ' . $w->token('nobody'),
+            'as himself';
+    } },
+    { id => 'L12', say => 'the service is refused', run => sub {
+        my ($w) = @_;
+        $w->says("$LIST \@alice" => $w->denied,
+            "$LIST \@bob" => json_answer($bobs));
+        $w->ask(bob => "$LIST/b1?project=teamb");
+        my ($r, $saw) = $w->ask(bob => $LIST);
+        is $r->{status}, 200, 'the request goes on';
+        is $r->{body}, $bobs, "with the upstream's own answer";
+        is $saw->[-1]{header}{authorization}, 'Bearer ' . $w->token('bob'),
+            'given to bob';
+    } },
+);
+
 done_testing();

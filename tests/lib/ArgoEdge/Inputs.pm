@@ -44,7 +44,7 @@ sub dir { $_[0]{dir} }
 # Replaces a file in one step, as a mounted object changes.
 sub put {
     my ($self, $file, $text) = @_;
-    my ($sub) = $file =~ m{^(.*)/};
+    my $sub = $file =~ m{^(.*)/} ? $1 : '.';
     make_path("$self->{dir}/$sub", { mode => 0700 });
     my $path = "$self->{dir}/$file";
     open my $fh, '>', "$self->{dir}/.new" or die "$path: $!";

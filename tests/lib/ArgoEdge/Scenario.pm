@@ -178,6 +178,7 @@ sub world {
     })->start;
     my %set = (ttl => 'applications=1h objects=1h settings=1h',
         lease => '1h', quarantine => '0', %{ $arg{settings} || {} });
+    $_ = $_->($w) for grep { ref } values %set; # what needs the world
     $w->{server} = ArgoEdge::Server->new(kind => $kind,
         inputs => $in->dir, upstream => $w->{up}->port, cache => 1,
         log_level => 'notice', directives => _directives(\%set),

@@ -302,11 +302,115 @@ static void test_shadow(struct fx *f)
     tap_ok(n(f, AE_N_list_differs) == 1, "nothing is compared with the past");
 }
 
+/* One request of bob's over a fetched answer; NULL: none is expected. */
+static struct fx_res fetched(struct fx *f, const char *target, int status,
+                             const char *body, char *auth, size_t room)
+{
+    struct fx_req q = { .user = "bob", .target = target };
+    struct fx_call c;
+    struct fx_res res = { .kind = AE_FAIL };
+    struct ae_act act;
+    ae_heap heap = { 0 };
+    ae_txn *t;
+
+    fx_fill(f, &q, &c);
+    t = ae_txn_begin(f->e, &f->loc, &c.req, ae_heap_mem(&heap));
+    ae_txn_step(t, &act);
+    auth[0] = '\0';
+    if (act.kind == AE_NEED_FETCH) {
+        snprintf(auth, room, "%.*s %.*s", (int)act.fetch.target.n,
+                 act.fetch.target.p, (int)act.fetch.authorization.n,
+                 act.fetch.authorization.p);
+        if (body)
+            ae_txn_fetched(t, act.fetch.id, status,
+                           AE_STR("application/json"), ae_cs(body),
+                           AE_BODY_LAST);
+        if (body)
+            ae_txn_step(t, &act);
+    }
+    res.kind = act.kind;
+    if (act.kind == AE_FORWARD) {
+        fx_upstream(f, t, &res);
+    } else if (act.kind != AE_NEED_FETCH) {
+        res.status = act.reply.status;
+        fx_copy(res.body, sizeof res.body, act.reply.body);
+    }
+    ae_txn_end(t);
+    ae_heap_free(&heap);
+    return res;
+}
+
+static void service(struct fx *f, const char *token)
+{
+    static char path[128];
+
+    snprintf(path, sizeof path, "%s/token", f->dir);
+    fx_write(f, ".", "token", token);
+    f->conf.service_token_file = ae_cs(path);
+    fx_write(f, "argocd-cm", "again", token); /* read all anew */
+    fx_pass(f, 1500);
+    ae_engine_tick(f->e);
+}
+
+static void test_service(struct fx *f)
+{
+    char asked[2048], want[2048], token[1024];
+    struct fx_res r;
+
+    snprintf(token, sizeof token, "%s\n", fx_token(f, "alice"));
+    service(f, token);
+    snprintf(want, sizeof want, LIST " Bearer %s", fx_token(f, "alice"));
+    fx_answer(f, 200, BOBS);
+    r = fetched(f, LIST, 200, FULL, asked, sizeof asked);
+    tap_ok(r.kind == AE_FORWARD && !asked[0],
+           "nothing is asked for who has no lease");
+    fx_pass(f, 6000);
+    r = fetched(f, LIST "?projects=teamb", 200, FULL, asked, sizeof asked);
+    tap_ok(!strcmp(asked, want), "the service token asks for everything");
+    tap_ok(got(&r, BOBS), "and bob gets what is his");
+    r = fetched(f, LIST "?name=b2", 200, FULL, asked, sizeof asked);
+    tap_ok(r.kind == AE_CACHED && !asked[0], "then there is a copy");
+    fx_pass(f, 6000);
+    lease(f, "bob");
+    fx_answer(f, 200, BOBS);
+    r = fetched(f, LIST, 403, "{\"error\":\"no\"}", asked, sizeof asked);
+    tap_ok(r.kind == AE_FORWARD && !strcmp(r.body, BOBS)
+           && n(f, AE_N_list_fetch_failed) == 1,
+           "what is refused changes nothing");
+    r = fetched(f, LIST "?name=b1", 200, FULL, asked, sizeof asked);
+    tap_ok(r.kind == AE_FORWARD && !asked[0], "nor is it asked at once again");
+    fx_pass(f, 6000);
+    r = fetched(f, LIST "?name=b1", 200, NULL, asked, sizeof asked);
+    tap_ok(r.kind == AE_NEED_FETCH, "while one asks");
+    fx_pass(f, 6000);
+    r = fetched(f, LIST "?name=b1", 200, HEAD, asked, sizeof asked);
+    tap_ok(r.kind == AE_FORWARD && asked[0], "half a list is none");
+}
+
+/* A service token that may not see everything would show too little. */
+static void test_poor_service(struct fx *f)
+{
+    char asked[2048];
+    struct fx_res r;
+
+    service(f, fx_token(f, "nobody"));
+    lease(f, "bob");
+    fx_answer(f, 200, BOBS);
+    r = fetched(f, LIST, 200, BOBS, asked, sizeof asked);
+    tap_ok(r.kind == AE_FORWARD && !asked[0]
+           && n(f, AE_N_list_fetch_failed) == 1, "it is not used");
+    service(f, "no token at all");
+    r = fetched(f, LIST "?name=b1", 200, BOBS, asked, sizeof asked);
+    tap_ok(r.kind == AE_FORWARD && strstr(f->logs, "is not one token"),
+           "what is no token is said in the log");
+}
+
 int main(void)
 {
     static void (*const tests[])(struct fx *) = {
         test_tenant, test_error, test_forwarded, test_sources, test_changes,
-        test_etag, test_pages, test_starved, test_loaded, test_shadow
+        test_etag, test_pages, test_starved, test_loaded, test_shadow,
+        test_service, test_poor_service
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
