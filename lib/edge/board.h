@@ -38,7 +38,8 @@
     X(jwt_account) X(jwt_project) X(jwt_stricter) X(jwt_other)           \
     X(closed_canonical) X(closed_duplicate) X(closed_credential)         \
     X(closed_token) X(closed_cross_site) X(closed_grpc_off)              \
-    X(closed_unknown_route) X(closed_dead_token) X(closed_limit)
+    X(closed_unknown_route) X(closed_dead_token) X(closed_limit)    \
+    X(closed_rule)
 
 enum ae_counter {
 #define X(n) AE_N_##n,

@@ -130,6 +130,8 @@ static const struct { const char *reason; enum ae_counter n; } closed[] = {
     { "unknown route", AE_N_closed_unknown_route },
     { "token refused a moment ago", AE_N_closed_dead_token },
     { "duplicate member in the body", AE_N_closed_duplicate },
+    { "ambiguous member in the body", AE_N_closed_duplicate },
+    { "rule of the operator", AE_N_closed_rule },
 };
 
 bool ae_refusal_closed(const ae_txn *t, int status, enum ae_counter *which)
