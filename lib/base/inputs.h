@@ -66,6 +66,32 @@ enum ae_hook_secret { AE_HOOK_GITHUB, AE_HOOK_GITLAB, AE_HOOK_BITBUCKET_UUID,
                       AE_HOOK_AZURE_USER, AE_HOOK_AZURE_PASSWORD,
                       AE_HOOK__N };
 
+/* SSO as Argo CD's settings give it (semantics-oidc.md sections 2, 3, 9). */
+enum ae_sso_kind {
+    AE_SSO_UNKNOWN = 0, /* cannot be told: tokens are passed on */
+    AE_SSO_NONE,        /* not configured, or void */
+    AE_SSO_OIDC,        /* oidc.config */
+    AE_SSO_DEX          /* dex.config and url */
+};
+
+struct ae_sso {
+    enum ae_sso_kind kind;
+    ae_str           issuer;          /* "" is what Argo CD would take, too */
+    const ae_str    *aud; size_t naud; /* allowed audiences, in their order */
+    bool             skip_aud;        /* skipAudienceCheckWhenTokenHasNo... */
+    bool             other_groups;    /* groups come from elsewhere than the
+                                         token: decisions are unknown */
+    bool             via_dex;         /* both configured: Argo CD asks Dex for
+                                         the keys of the other issuer */
+    const char      *why;             /* UNKNOWN: the reason, for logs */
+    struct ae_text   discovery, jwks; /* oidc/NAME.json; .text absent if not
+                                         there */
+    bool             have_docs;       /* jwks is there */
+    ae_str           stamp;           /* path of oidc/fetched, which whoever
+                                         keeps the documents touches; absent:
+                                         they do not age */
+};
+
 struct ae_inputs {
     struct ae_rbac_in   rbac;
     struct ae_project  *projects; size_t nprojects;
@@ -82,7 +108,7 @@ struct ae_inputs {
                                           RBACInheritance: "false" => true */
     bool                override_for_revision; /* application.sync.require-
                                           OverridePrivilegeForRevisionSync */
-    bool                sso;            /* oidc.config or dex.config present */
+    struct ae_sso       sso;
     ae_str              url;
     struct ae_rules     rules;          /* argo-edge.yaml */
     ae_str              service_token; /* our own; absent if none */

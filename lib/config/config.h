@@ -79,6 +79,8 @@ struct ae_conf {
     ae_str   upstream_version;
     ae_str   dex_server;
     ae_str   service_token_file; /* absent = none */
+    ae_str   oidc_discovery, oidc_keys; /* places of this server; absent */
+    bool     oidc_off;          /* no sub-requests for them at all */
     uint32_t workers;           /* for LMDB reader slots; shells fill it */
     bool     serving;           /* a server's: R33 in full; shells fill it */
 };
@@ -146,6 +148,9 @@ int  ae_inputs_load(ae_str dir, const struct ae_conf *c, ae_heap *heap,
 /* Has anything changed on disk since?  stat() only.  1 yes, 0 no. */
 int  ae_inputs_changed(ae_inputs_src *src);
 void ae_inputs_src_free(ae_inputs_src *src);
+/* When the provider's documents were last fetched (unix seconds), 0 if nobody
+ * says: they are files like any other then. */
+int64_t ae_sso_stamp(const struct ae_sso *s);
 
 /* One AppProject from JSON (vectors, manifests): the members that RBAC and
  * project tokens read.  Texts are copied into |a|; |out->file| stays absent.

@@ -218,6 +218,25 @@ SETTER(set_version)
     return keep(a, s, &c->upstream_version, err);
 }
 
+SETTER(set_oidc)
+{
+    UNUSED(l);
+    if (n == 1 && ae_ieq(args[0], AE_STR("off"))) {
+        c->oidc_off = true;
+        c->oidc_discovery = c->oidc_keys = ae_s(NULL, 0);
+        return AE_OK;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (n != 2 || !ae_starts(args[i], AE_STR("/"))
+            || ae_find(args[i], '?') < args[i].n)
+            return bad(err, args[i], "off, or two paths of this server such "
+                       "as /argo-edge/oidc/discovery");
+    c->oidc_off = false;
+    if (keep(a, args[0], &c->oidc_discovery, err))
+        return AE_E_NOMEM;
+    return keep(a, args[1], &c->oidc_keys, err);
+}
+
 SETTER(set_dex)
 {
     ae_str s = args[0];

@@ -39,8 +39,6 @@ static void settings(struct cfg_load *l, const struct cfg_object *cm)
     in->override_for_revision = flag(l, cm,
         "application.sync.requireOverridePrivilegeForRevisionSync", false,
         false);
-    in->sso = cfg_object_get(cm, "oidc.config").n
-           || cfg_object_get(cm, "dex.config").n;
     in->url = cfg_object_get(cm, "url");
     in->cm = cm->kv;
     in->ncm = cm->n;
@@ -102,7 +100,9 @@ static int load(struct cfg_load *l)
     l->in->secret_key = cfg_object_get(&secret, "server.secretkey");
     hooks(l, &secret);
     settings(l, &cm);
-    rc = cfg_accounts(l, &cm, &secret);
+    rc = cfg_sso(l, &cm, &secret);
+    if (rc == AE_OK)
+        rc = cfg_accounts(l, &cm, &secret);
     if (rc == AE_OK)
         rc = cfg_projects_read(l);
     if (rc == AE_OK)
@@ -133,6 +133,7 @@ int ae_inputs_load(ae_str dir, const struct ae_conf *c, ae_heap *heap,
         cfg_watch(*src, &a, dir);
         if (c)
             cfg_watch_file(*src, &a, c->service_token_file);
+        l.src = *src;
     }
     rc = load(&l);
     return rc == AE_OK && c ? cfg_service_token(&l, c->service_token_file)

@@ -68,6 +68,9 @@ struct ae_inputs_src {
 void cfg_watch(ae_inputs_src *src, ae_arena *a, ae_str dir);
 /* And of one file more; absent: none. */
 void cfg_watch_file(ae_inputs_src *src, ae_arena *a, ae_str path);
+/* One object more, before it is read; |src| may be NULL. */
+void cfg_watch_object(ae_inputs_src *src, ae_arena *a, ae_str dir,
+                      const char *name);
 
 /* What fstat() said of a file that was read. */
 struct cfg_perm { unsigned mode; unsigned uid, gid; };
@@ -90,6 +93,7 @@ struct cfg_load {               /* one run of ae_inputs_load() */
     ae_str            dir;
     struct ae_inputs *in;
     struct ae_err    *err;
+    ae_inputs_src    *src;      /* may be NULL */
     size_t            warn_cap, nfiles;
     bool              serving;  /* ae_conf's */
 };
@@ -141,12 +145,15 @@ int  cfg_project(ae_arena *a, const json_t *o, struct ae_project *out,
                  struct cfg_where *w, struct ae_err *err);
 int  cfg_projects_read(struct cfg_load *l);
 
-/* ---- accounts.c, rbac.c ------------------------------------------------- */
+/* ---- accounts.c, oidc.c, rbac.c ----------------------------------------- */
 
 int  cfg_accounts(struct cfg_load *l, const struct cfg_object *cm,
                   const struct cfg_object *secret);
 int  cfg_rbac(struct cfg_load *l, const struct cfg_object *cm);
 int  cfg_service_token(struct cfg_load *l, ae_str file); /* service.c */
+/* Fills |l->in->sso|; after the url is known. */
+int  cfg_sso(struct cfg_load *l, const struct cfg_object *cm,
+             const struct cfg_object *secret);
 /* Go's strconv.ParseBool. */
 bool cfg_parse_bool(ae_str s, bool *out);
 

@@ -74,23 +74,18 @@ static void add_dir(ae_inputs_src *src, ae_arena *a, const char *path)
     close(fd);
 }
 
-void cfg_watch(ae_inputs_src *src, ae_arena *a, ae_str dir)
+void cfg_watch_object(ae_inputs_src *src, ae_arena *a, ae_str dir,
+                      const char *object)
 {
-    static const char *const object[] = { "argocd-rbac-cm", "argocd-cm",
-        "argocd-secret", "appprojects", "argo-edge" };
     static const char *const ext[] = { "", ".yaml", ".yml", ".json" };
     char *path, *name;
 
-    path = cfg_path(a, dir, NULL);
-    add(src, path, false);
-    for (size_t i = 0; i < sizeof(object) / sizeof(object[0]); i++) {
-        for (size_t k = 0; k < sizeof(ext) / sizeof(ext[0]); k++) {
-            name = (char *)(uintptr_t)ae_fmt(a, "%s%s", object[i], ext[k]).p;
-            path = name ? cfg_path(a, dir, name) : NULL;
-            add(src, path, false);
-            if (path && k == 0)
-                add_dir(src, a, path);
-        }
+    for (size_t k = 0; src && k < sizeof(ext) / sizeof(ext[0]); k++) {
+        name = (char *)(uintptr_t)ae_fmt(a, "%s%s", object, ext[k]).p;
+        path = name ? cfg_path(a, dir, name) : NULL;
+        add(src, path, false);
+        if (path && k == 0)
+            add_dir(src, a, path);
     }
 }
 
@@ -98,6 +93,17 @@ void cfg_watch_file(ae_inputs_src *src, ae_arena *a, ae_str path)
 {
     if (path.n)
         add(src, cfg_path(a, path, NULL), false);
+}
+
+void cfg_watch(ae_inputs_src *src, ae_arena *a, ae_str dir)
+{
+    static const char *const object[] = { "argocd-rbac-cm", "argocd-cm",
+        "argocd-secret", "appprojects", "argo-edge",
+        "oidc" };
+
+    add(src, cfg_path(a, dir, NULL), false);
+    for (size_t i = 0; i < sizeof(object) / sizeof(object[0]); i++)
+        cfg_watch_object(src, a, dir, object[i]);
 }
 
 int ae_inputs_changed(ae_inputs_src *src)

@@ -34,6 +34,7 @@
     X(list_same) X(list_older) X(list_differs)                           \
     X(shadow_same) X(shadow_closed) X(divergence)                        \
     X(reload) X(reload_failed)                                           \
+    X(keys_fetched) X(keys_failed) X(token_logged_out)                   \
     X(jwt_signature) X(jwt_expired) X(jwt_not_yet) X(jwt_malformed)      \
     X(jwt_account) X(jwt_project) X(jwt_stricter) X(jwt_other)           \
     X(closed_canonical) X(closed_duplicate) X(closed_credential)         \

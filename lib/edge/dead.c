@@ -10,6 +10,7 @@
  * the inputs nothing of before is found.
  */
 #include "edge/edge.h"
+#include "edge/keys.h"
 
 #define WAYS 4
 #define WORDS 60 /* a message of 480 bytes */
@@ -43,8 +44,7 @@ void ae_dead_open(ae_engine *e)
 static struct name name_of(const ae_txn *t)
 {
     const uint64_t *seed = ae_zone_seed(t->e->zone);
-    uint64_t now = ae_hash64(ae_cs(t->snap->id),
-                             ae_tokens_generation(t->snap->tokens));
+    uint64_t now = ae_hash64(ae_cs(t->snap->id), ae_keys_generation(t));
     struct name n = {
         .key = ae_hash64(t->cred.token, seed[0] ^ now),
         .check = ae_hash64(t->cred.token, seed[1] ^ now),

@@ -120,6 +120,7 @@ struct ae_engine {
     struct ae_rights *anon;      /* of the anonymous identity at |snap|: here
                                     and not at the identity, which the snapshot
                                     owns (a cycle of references) */
+    struct ae_sso_keys *keys;    /* of the SSO provider: keys.c */
     struct ae_lease *leases;     /* in the zone, as |dead| is */
     size_t           nleases;
     struct ae_dead  *dead;
@@ -350,9 +351,15 @@ struct ae_txn {
     uint64_t             list_ticket;
     struct ae_identity  *list_id;    /* of the service token */
     bool                 copy_new;   /* made of this answer, not yet stored */
+    struct {                         /* documents of the SSO provider */
+        uint32_t id;                 /* sub-request under way, 0 none */
+        bool     tried, came, fresh;
+        ae_str   discovery, jwks_at;
+    } kf;
     bool                 fetch_done; /* the one look-up has ended */
     bool                 probe_done; /* and the one probe */
     bool                 logout;    /* |id| is who logs out */
+    int64_t              revoked_ns; /* |id| was logged out here: seen then */
     ae_str               fetched;    /* project that it showed */
 
     /* answer */

@@ -3,6 +3,7 @@
  * the tables that requests share.
  */
 #include "edge/edge.h"
+#include "edge/keys.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -176,9 +177,9 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
         return ae_err_set(err, AE_E_NOMEM, "out of memory");
     }
     atomic_init(&e->dice, seed_new(e));
-    if (open_zone(e, err)) {
+    if (open_zone(e, err) || ae_keys_open(e)) {
         ae_engine_free(e);
-        return AE_E_NOMEM;
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
     }
     ae_lease_open(e);
     ae_dead_open(e);
@@ -207,6 +208,7 @@ void ae_engine_free(ae_engine *e)
     ae_quar_free(e);
     ae_copies_free(e);
     ae_board_close(&e->board);
+    ae_keys_close(e);
     ae_zone_close(e->zone);
     ae_snapshot_unref(e->held);
     ae_snapshot_unref(e->snap);
@@ -229,6 +231,7 @@ void ae_edge_publish(ae_engine *e, ae_snapshot *s)
 
     ae_lock(e, &e->lock);
     old = e->snap;
+    ae_keys_publish(e, old, s);
     e->snap = s;
     e->loaded_us = ae_edge_wall(e);
     anon = e->anon;
@@ -245,6 +248,7 @@ void ae_engine_tick(ae_engine *e)
     if (!e)
         return;
     ae_edge_poll(e);
+    ae_keys_tick(e);
     ae_quar_tick(e, ae_edge_mono(e));
     ae_copies_tick(e, ae_edge_wall(e));
     ae_limit_calls_tick(e);

@@ -2,6 +2,7 @@
  * steps_cred.c - CREDENTIAL and VERIFY: who asks (T4, T6).
  */
 #include "edge/edge.h"
+#include "edge/keys.h"
 
 /* Does this request authenticate the way REST does? */
 static bool rest_auth(const ae_txn *t)
@@ -94,7 +95,7 @@ enum ae_pick_result ae_cred_pick_grpc(ae_txn *t)
 
 static bool seen(ae_txn *t)
 {
-    uint64_t gen = ae_tokens_generation(t->snap->tokens);
+    uint64_t gen = ae_keys_generation(t);
     struct ae_identity *i;
 
     ae_lock(t->e, &t->e->lock);
@@ -294,17 +295,34 @@ static bool dead(ae_txn *t)
     return true;
 }
 
+/* One that was logged out here may be revoked: not for us to accept. */
+static enum ae_step_ret logged_out(ae_txn *t)
+{
+    t->revoked_ns = ae_zone_now();
+    ae_count(t->e, AE_N_token_logged_out);
+    t->reason = "token logged out";
+    return AE_STEP_MORE;
+}
+
 static enum ae_step_ret verify(ae_txn *t)
 {
-    uint64_t gen = ae_tokens_generation(t->snap->tokens);
     struct ae_token_result r;
+    enum ae_step_ret ret;
+    uint64_t gen;
 
+    if (ae_keys_going_on(t, &ret))
+        return ret;
     if (t->id || seen(t)) {
         ae_count(t->e, AE_N_token_seen);
     } else {
-        memset(&r, 0, sizeof r);
-        ae_token_check(t->snap->tokens, &t->a, t->cred.token,
-                       t->wall_us / 1000000, &r);
+        gen = ae_keys_check(t, t->cred.token, &r);
+        if (r.lacks_key || (r.sso && ae_keys_due(t->e))) {
+            ret = ae_keys_want(t);
+            if (ret == AE_STEP_ACT) {
+                ae_identity_unref(r.identity);
+                return ret;
+            }
+        }
         /* Partial inputs: the project may exist where we cannot see it. */
         if (r.verdict == AE_TOKEN_REFUSED && r.no_project && t->snap->partial)
             r.verdict = AE_TOKEN_UNKNOWN;
@@ -322,6 +340,8 @@ static enum ae_step_ret verify(ae_txn *t)
         ae_seen_put(t->e->seen, t->cred.token, gen, t->id);
         ae_unlock(t->e, &t->e->lock);
     }
+    if (ae_revoke_hit(t->e, t->id->claims))
+        return logged_out(t);
     t->who = AE_WHO_TOKEN;
     if (t->id->confirmed && ae_cred_rights(t) != AE_OK)
         t->a.failed = true;

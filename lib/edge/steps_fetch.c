@@ -7,6 +7,7 @@
  * things first, and an application can have moved.
  */
 #include "edge/edge.h"
+#include "edge/keys.h"
 
 #define FETCH_ID 1 /* there is at most one a transaction */
 
@@ -127,6 +128,8 @@ int ae_txn_fetched(ae_txn *t, uint32_t id, int status, ae_str ctype,
     if (id != t->act.fetch.id)
         return AE_E_INVAL;
     memset(&t->act, 0, sizeof t->act); /* answered */
+    if (ae_keys_fetched(t, id, status, body, whole))
+        return AE_OK;
     if (id == AE_PROBE_ID) {
         t->probe_done = true;
         ae_probe_answered(t, whole ? status : 0, ctype, body);

@@ -3,6 +3,7 @@
  * whether it still lives can be asked for (T7).
  */
 #include "edge/edge.h"
+#include "edge/keys.h"
 
 /* ---- logout ------------------------------------------------------------- */
 
@@ -24,8 +25,7 @@ static struct ae_identity *who_leaves(ae_txn *t, ae_str authorization,
                       t->req->ncookie, &cred) != AE_PICK_OK
         || cred.source == AE_CRED_NONE)
         return NULL;
-    ae_token_check(t->snap->tokens, &t->a, cred.token, t->wall_us / 1000000,
-                   &r);
+    ae_keys_check(t, cred.token, &r);
     return r.verdict == AE_TOKEN_OK ? r.identity : NULL;
 }
 
@@ -33,8 +33,10 @@ void ae_logout_forward(ae_txn *t)
 {
     if (t->id)
         return;
-    if (op_is(t, "auth_logout"))
+    if (op_is(t, "auth_logout")) {
+        ae_revoke_logout(t);
         t->id = who_leaves(t, ae_s(NULL, 0), false);
+    }
     else if (op_is(t, "SessionService_Delete"))
         t->id = who_leaves(t, t->req->hdr[AE_H_AUTHORIZATION],
                            t->req->hdr_dup & (1u << AE_H_AUTHORIZATION));
@@ -47,8 +49,11 @@ void ae_logout_forward(ae_txn *t)
 /* Requests that the upstream accepted until now say nothing any more. */
 void ae_logout_answered(ae_txn *t)
 {
-    if (t->logout)
-        ae_lease_end_all(t->e, t->id, ae_edge_mono(t->e));
+    if (!t->logout)
+        return;
+    if (op_is(t, "auth_logout"))
+        ae_revoke_again(t);
+    ae_lease_end_all(t->e, t->id, ae_edge_mono(t->e));
 }
 
 /* ---- the probe ---------------------------------------------------------- */

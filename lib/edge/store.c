@@ -4,6 +4,7 @@
  * admission lets it (T10, T11).
  */
 #include "edge/edge.h"
+#include "edge/keys.h"
 
 static bool accepted(int status)
 {
@@ -55,8 +56,10 @@ static void settle_lease(ae_txn *t, const struct ae_resp *r)
     if (r->status == 401) {
         t->want_401 = r->content_length <= AE_401_MAX
             && !r->content_encoding.n;
-    } else if (t->who == AE_WHO_TOKEN && !t->snap->in.anonymous
-               && accepts(t, r)) {
+    } else if ((t->who == AE_WHO_TOKEN || t->revoked_ns)
+               && !t->snap->in.anonymous && accepts(t, r)) {
+        if (t->revoked_ns)
+            ae_revoke_clear(t);
         ae_lease_grant(t->e, t->id, t->mono_us);
     }
 }

@@ -25,6 +25,8 @@ static const struct share {
     [AE_ZONE_DEAD] = { "dead", 16, 1 << 20 },
     [AE_ZONE_FLIGHTS] = { "flights", 16, 512 << 10 },
     [AE_ZONE_EDGES] = { "edges", 16, 512 << 10 },
+    [AE_ZONE_KEYS] = { "keys", 8, 576 << 10 },
+    [AE_ZONE_REVOKED] = { "revoked", 64, 64 << 10 },
 };
 
 static uint64_t share_of(enum ae_zone_kind k, uint64_t size)

@@ -52,6 +52,7 @@ static int decode(ae_arena *a, struct ae_gate *g, int i, const char *name,
     if (!again.p)
         return AE_E_NOMEM;
     /* Go skips line ends and spare bits: one token would have many spellings */
+    g->respelt |= !ae_eq(again, in);
     note(g, !ae_eq(again, in),
          "token is malformed: base64url is not canonical");
     return AE_OK;
@@ -70,7 +71,8 @@ static int wrong_type(ae_arena *a, struct ae_gate *g, const char *name,
                             "%s", name, what, go_type));
 }
 
-static int load(struct ae_gate *g, const struct ae_jscan *s, json_t **out)
+static int load(struct ae_gate *g, const struct ae_jscan *s, bool *dup,
+                json_t **out)
 {
     json_error_t je;
     size_t       flags = JSON_ALLOW_NUL;
@@ -87,6 +89,7 @@ static int load(struct ae_gate *g, const struct ae_jscan *s, json_t **out)
                       &je);
     if (!*out && json_error_code(&je) == json_error_duplicate_key) {
         /* Go takes the last one (J07) */
+        *dup = true;
         note(g, true, "token is malformed: JSON has a duplicate member");
         *out = json_loadb(s->text.p, s->text.n, flags, &je);
     }
@@ -115,7 +118,7 @@ static int parse(ae_arena *a, struct ae_gate *g, int i, const char *name,
                                 "%s: json: cannot unmarshal number %.*s into "
                                 "Go value of type float64", name,
                                 (int)s.number.n, s.number.p));
-    return load(g, &s, out);
+    return load(g, &s, i == 0 ? &g->dup_header : &g->dup_claims, out);
 }
 
 int ae_gate_decode(ae_arena *a, ae_str token, struct ae_gate *g)

@@ -46,6 +46,8 @@ struct ae_gate {
     json_t     *header, *claims; /* objects, owned: ae_gate_free() */
     enum ae_alg alg;      /* AE_ALG_NONE: "none" */
     ae_str      alg_name;
+    bool        dup_header, dup_claims; /* a member stands twice */
+    bool        respelt;  /* base64url is not canonical */
     bool        lossy;    /* nested values are not what was sent (too deep,
                              NUL in a name): do not print them */
     ae_str      reason;   /* AE_E_SYNTAX: Argo CD's words */
@@ -84,12 +86,24 @@ bool ae_claims_times(ae_arena *a, const json_t *claims, int64_t now,
 /* a < b for unix seconds, as Go's time.Time.Before (its seconds wrap). */
 bool ae_time_before(int64_t a, int64_t b);
 
+/* ---- token.c ------------------------------------------------------------ */
+
+/* Absent |reason|: no memory for the text, so no verdict either. */
+void ae_token_refuse(struct ae_token_result *out, ae_str reason);
+/* We cannot judge the token; but what the closed list names is refused. */
+void ae_token_unknown(struct ae_token_result *out, const struct ae_gate *g,
+                      ae_str why);
+/* Group values (T7) over all scope claims; more than T17 allows? */
+bool ae_token_too_many_groups(const ae_tokens *t, const json_t *claims);
+
 /* ---- accounts.c --------------------------------------------------------- */
 
 struct ae_tokens {
     const struct ae_inputs *in;
     ae_str                  ns;
     ae_key                 *key;    /* NULL: no server secret */
+    ae_keyset              *keys;   /* of the inputs; NULL: none, or unusable */
+    struct ae_err           keys_err; /* why they are unusable */
     uint64_t                gen;
     struct ae_identity     *anonymous;
 };
@@ -107,6 +121,13 @@ struct ae_who {                      /* result of the account rules */
 /* Judge the identifier |subject| (T1) with |jti| and |iat|. */
 enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,
                               ae_str jti, int64_t iat, struct ae_who *out);
+
+/* ---- oidc.c ------------------------------------------------------------- */
+
+/* A token of another issuer than argocd, while SSO is configured. */
+void ae_token_check_sso(const ae_tokens *t, const ae_keyset *keys, bool fresh,
+                        struct ae_gate *g, ae_str token, int64_t now,
+                        struct ae_token_result *out);
 
 /* ---- identity.c --------------------------------------------------------- */
 

@@ -189,16 +189,35 @@ static bool set_up(ae_key *k)
         return false;
     if (EVP_PKEY_CTX_set_signature_md(k->ctx, digest_of(k->alg)) <= 0)
         return false;
+    /* any length of salt, as Argo CD's library (alg.PS256-salt-max) */
     return pad != RSA_PKCS1_PSS_PADDING || k->alg >= AE_ES256
-        || EVP_PKEY_CTX_set_rsa_pss_saltlen(k->ctx, RSA_PSS_SALTLEN_DIGEST)
+        || EVP_PKEY_CTX_set_rsa_pss_saltlen(k->ctx, RSA_PSS_SALTLEN_AUTO)
                > 0;
+}
+
+/* |k| owns its text and, if it could be read, its pkey. */
+static int finish(ae_key *k, enum ae_alg alg, ae_key **out,
+                  struct ae_err *err)
+{
+    const char *why = k->pkey ? unfit(k->pkey, alg)
+                              : "this is no PEM public key";
+
+    k->alg = alg;
+    if (!why && !set_up(k))
+        why = "OpenSSL cannot verify with this key";
+    if (why) {
+        ae_key_free(k);
+        return ae_err_set(err, AE_E_SYNTAX, "%s (wanted for %s)", why,
+                          ae_alg_name(alg));
+    }
+    *out = k;
+    return AE_OK;
 }
 
 int ae_key_pem(ae_str pem, enum ae_alg alg, ae_key **out, struct ae_err *err)
 {
-    const char *why;
-    ae_key     *k;
-    BIO        *bio;
+    ae_key *k;
+    BIO    *bio;
 
     *out = NULL;
     if (!pem.n || pem.n > PEM_MAX)
@@ -210,19 +229,30 @@ int ae_key_pem(ae_str pem, enum ae_alg alg, ae_key **out, struct ae_err *err)
         ae_key_free(k);
         return ae_err_set(err, AE_E_NOMEM, "out of memory");
     }
-    k->alg = alg;
     k->pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
     BIO_free(bio);
-    why = k->pkey ? unfit(k->pkey, alg) : "this is no PEM public key";
-    if (!why && !set_up(k))
-        why = "OpenSSL cannot verify with this key";
-    if (why) {
-        ae_key_free(k);
-        return ae_err_set(err, AE_E_SYNTAX, "%s (wanted for %s)", why,
-                          ae_alg_name(alg));
+    return finish(k, alg, out, err);
+}
+
+int ae_key_pkey(EVP_PKEY *pkey, enum ae_alg alg, ae_key **out,
+                struct ae_err *err)
+{
+    BIO    *bio = BIO_new(BIO_s_mem());
+    char   *p = NULL;
+    ae_key *k = NULL;
+    long    n;
+
+    *out = NULL;
+    if (bio && PEM_write_bio_PUBKEY(bio, pkey) == 1) {
+        n = BIO_get_mem_data(bio, &p);
+        k = n > 0 ? key_new(ae_s(p, (size_t)n)) : NULL;
     }
-    *out = k;
-    return AE_OK;
+    BIO_free(bio);
+    if (!k)
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    EVP_PKEY_up_ref(pkey);
+    k->pkey = pkey;
+    return finish(k, alg, out, err);
 }
 
 void ae_key_free(ae_key *k)

@@ -5,7 +5,7 @@
  * A token that Argo CD refuses gets Argo CD's words.  Only what it would
  * accept is then held against the closed list (security.md section 5).
  */
-#include "token/internal.h"
+#include "token/keys.h"
 
 #include <stdlib.h>
 
@@ -62,6 +62,19 @@ static void put_projects(ae_buf *b, const struct ae_inputs *in)
     }
 }
 
+static void put_sso(ae_buf *b, const ae_tokens *t)
+{
+    const struct ae_sso *s = &t->in->sso;
+
+    put_i64(b, (int)s->kind << 3 | s->skip_aud | s->other_groups << 1
+               | s->via_dex << 2);
+    put_str(b, s->issuer);
+    put_i64(b, (int64_t)s->naud);
+    for (size_t i = 0; i < s->naud; i++)
+        put_str(b, s->aud[i]);
+    put_i64(b, (int64_t)ae_keyset_generation(t->keys));
+}
+
 /* Everything that a verdict depends on.  A policy edit is not in here: it
  * need not make anybody's token be verified again. */
 static int generation(ae_tokens *t)
@@ -78,7 +91,8 @@ static int generation(ae_tokens *t)
     put_str(&b, ae_s((const char *)md, sizeof(md)));
     put_i64(&b, t->in->have_accounts | t->in->have_secret << 1
                 | t->in->have_projects << 2 | t->in->anonymous << 3
-                | t->in->sso << 4 | (t->key != NULL) << 5);
+                | (t->key != NULL) << 5);
+    put_sso(&b, t);
     for (size_t i = 0; i < t->in->rbac.nscopes; i++)
         put_str(&b, t->in->rbac.scopes[i]);
     put_accounts(&b, t->in);
@@ -111,6 +125,12 @@ int ae_tokens_new(const struct ae_inputs *in, ae_str ns, ae_tokens **out,
     /* no secret or an empty one: tokens are unknown, not refused */
     if (!rc && in->secret_key.n)
         rc = ae_key_hmac(in->secret_key, &t->key, err);
+    if (!rc && in->sso.have_docs) {
+        ae_keyset_new(in->sso.issuer, in->sso.discovery.text,
+                      in->sso.jwks.text, &t->keys, &t->keys_err);
+        if (t->keys_err.code == AE_E_NOMEM)
+            rc = AE_E_NOMEM;
+    }
     if (!rc)
         rc = generation(t);
     if (rc) {
@@ -126,6 +146,7 @@ void ae_tokens_free(ae_tokens *t)
     if (!t)
         return;
     ae_key_free(t->key);
+    ae_keyset_unref(t->keys);
     ae_identity_unref(t->anonymous);
     free(t);
 }
@@ -135,6 +156,30 @@ uint64_t ae_tokens_generation(const ae_tokens *t)
     return t->gen;
 }
 
+ae_keyset *ae_tokens_keyset(const ae_tokens *t)
+{
+    return t->keys;
+}
+
+void ae_tokens_follow(ae_tokens *t, const ae_tokens *was)
+{
+    if (!t->keys || !was->keys
+        || !ae_eq(t->in->sso.issuer, was->in->sso.issuer))
+        return;
+    if (ae_keyset_generation(t->keys) != ae_keyset_generation(was->keys)) {
+        ae_keyset_replaces(t->keys, was->keys);
+        return;
+    }
+    ae_keyset_unref(t->keys);    /* the same: with all that went before it */
+    t->keys = was->keys;
+    ae_keyset_ref(t->keys);
+}
+
+const char *ae_tokens_keys_error(const ae_tokens *t)
+{
+    return t->keys_err.code ? t->keys_err.text : NULL;
+}
+
 struct ae_identity *ae_token_anonymous(const ae_tokens *t)
 {
     return t->anonymous;
@@ -142,7 +187,7 @@ struct ae_identity *ae_token_anonymous(const ae_tokens *t)
 
 /* ---- the verdict -------------------------------------------------------- */
 
-static void refuse(struct ae_token_result *out, ae_str reason)
+void ae_token_refuse(struct ae_token_result *out, ae_str reason)
 {
     if (!reason.p) {        /* no memory for the text: no verdict either */
         out->verdict = AE_TOKEN_UNKNOWN;
@@ -153,33 +198,31 @@ static void refuse(struct ae_token_result *out, ae_str reason)
     out->reason = reason;
 }
 
-/* We cannot judge the token; but what the closed list names is refused
- * whoever issued it. */
-static void unknown(struct ae_token_result *out, const struct ae_gate *g,
-                    ae_str why)
+/* What the closed list names is refused whoever issued it. */
+void ae_token_unknown(struct ae_token_result *out, const struct ae_gate *g,
+                      ae_str why)
 {
     if (g->stricter) {
         out->stricter = true;
-        refuse(out, ae_cs(g->stricter));
+        ae_token_refuse(out, ae_cs(g->stricter));
         return;
     }
     out->verdict = AE_TOKEN_UNKNOWN;
     out->reason = why;
 }
 
-static enum ae_sig verify(const ae_tokens *t, const struct ae_gate *g,
-                          ae_str token)
+enum ae_sig ae_token_verify(const ae_key *k, enum ae_alg alg,
+                            const struct ae_gate *g, ae_str token)
 {
     enum ae_sig s = AE_SIG_NO_VERDICT;
 
     if (AE_VERIFIER_LIBJWT)
-        s = ae_verify_libjwt(t->key, g->alg, token);
-    return s == AE_SIG_NO_VERDICT
-         ? ae_verify_evp(t->key, g->alg, g->input, g->sig) : s;
+        s = ae_verify_libjwt(k, alg, token);
+    return s == AE_SIG_NO_VERDICT ? ae_verify_evp(k, alg, g->input, g->sig)
+                                  : s;
 }
 
-/* Group values (T7) over all scope claims; more than T17 allows? */
-static bool too_many_groups(const ae_tokens *t, const json_t *claims)
+bool ae_token_too_many_groups(const ae_tokens *t, const json_t *claims)
 {
     const struct ae_rbac_in *r = &t->in->rbac;
     size_t                   n = 0;
@@ -211,7 +254,7 @@ static void accept(ae_arena *a, struct ae_gate *g, ae_str token,
                               ae_claims_user(g->claims),
                               ae_json_get_str(g->claims, "jti"), g->claims);
     if (!id) {
-        refuse(out, ae_s(NULL, 0));
+        ae_token_refuse(out, ae_s(NULL, 0));
         return;
     }
     id->confirmed = who->confirmed;
@@ -246,73 +289,73 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
     ae_str          reason;
 
     if (!ae_alg_is_hmac(g->alg)) {
-        refuse(out, ae_fmt(a, "token is unverifiable: error while executing "
-                           "keyfunc: unexpected signing method: %s",
-                           ae_alg_name(g->alg)));
+        ae_token_refuse(out, ae_fmt(a, "token is unverifiable: error while "
+                                    "executing keyfunc: unexpected signing "
+                                    "method: %s", ae_alg_name(g->alg)));
         return;
     }
     if (!t->key) {
-        unknown(out, g, AE_STR("there is no server.secretkey"));
+        ae_token_unknown(out, g, AE_STR("there is no server.secretkey"));
         return;
     }
-    if (verify(t, g, token) != AE_SIG_OK) {
-        refuse(out, AE_STR("token signature is invalid: signature is "
-                           "invalid"));
+    if (ae_token_verify(t->key, g->alg, g, token) != AE_SIG_OK) {
+        ae_token_refuse(out, AE_STR("token signature is invalid: signature "
+                                    "is invalid"));
         return;
     }
     if (!ae_claims_times(a, g->claims, now, &tm, &reason)) {
         if (g->lossy && quotes_nested(g->claims, reason))
-            unknown(out, g, AE_STR("Argo CD's answer cannot be worded"));
+            ae_token_unknown(out, g, AE_STR("Argo CD's answer cannot be "
+                                            "worded"));
         else
-            refuse(out, reason);
+            ae_token_refuse(out, reason);
         return;
     }
-    if (!g->stricter && too_many_groups(t, g->claims))
+    if (!g->stricter && ae_token_too_many_groups(t, g->claims))
         g->stricter = "token has invalid claims: more than 1000 groups";
     rule = ae_account_check(t, a, ae_claims_user(g->claims),
                             ae_json_get_str(g->claims, "jti"), tm.iat, &who);
     out->no_project = who.no_project;
     if (rule == AE_RULE_REFUSED)
-        refuse(out, who.reason);
+        ae_token_refuse(out, who.reason);
     else if (rule == AE_RULE_UNSURE)
-        unknown(out, g, AE_STR("Argo CD's answer cannot be worded"));
+        ae_token_unknown(out, g, AE_STR("Argo CD's answer cannot be worded"));
     else if (g->stricter)
-        unknown(out, g, ae_s(NULL, 0));
+        ae_token_unknown(out, g, ae_s(NULL, 0));
     else
         accept(a, g, token, &tm, &who, out);
 }
 
-static void check_gated(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
-                        ae_str token, int64_t now,
-                        struct ae_token_result *out)
-{
-    if (ae_eq_lit(ae_json_get_str(g->claims, "iss"), "argocd"))
-        check_argocd(t, a, g, token, now, out);
-    else if (!t->in->have_accounts)
-        unknown(out, g, AE_STR("whether SSO is configured is not known"));
-    else if (t->in->sso)
-        unknown(out, g, AE_STR("the token is for the SSO provider"));
-    else
-        refuse(out, AE_STR("SSO is not configured"));
-}
-
-void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
-                    int64_t now, struct ae_token_result *out)
+void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
+                         ae_arena *a, ae_str token, int64_t now,
+                         struct ae_token_result *out)
 {
     struct ae_gate g;
     int            rc;
 
     memset(out, 0, sizeof(*out));
     rc = ae_gate_open(a, token, &g);
-    if (rc == AE_OK) {
-        check_gated(t, a, &g, token, now, out);
-    } else if (rc == AE_E_SYNTAX) {
-        refuse(out, g.reason);
+    if (rc == AE_E_SYNTAX) {
+        ae_token_refuse(out, g.reason);
     } else if (rc == AE_E_TOOBIG) {
         out->stricter = out->too_big = true;
-        refuse(out, AE_STR("token is longer than 16384 bytes"));
+        ae_token_refuse(out, AE_STR("token is longer than 16384 bytes"));
+    } else if (rc != AE_OK) {
+        ae_token_refuse(out, ae_s(NULL, 0));
+    } else if (ae_eq_lit(ae_json_get_str(g.claims, "iss"), "argocd")) {
+        check_argocd(t, a, &g, token, now, out);
+    } else if (t->in->sso.kind == AE_SSO_NONE) {
+        out->sso = true;
+        ae_token_refuse(out, AE_STR("SSO is not configured"));
     } else {
-        refuse(out, ae_s(NULL, 0));
+        ae_token_check_sso(t, keys ? keys : t->keys, fresh, &g, token, now,
+                           out);
     }
     ae_gate_free(&g);
+}
+
+void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
+                    int64_t now, struct ae_token_result *out)
+{
+    ae_token_check_keys(t, NULL, false, a, token, now, out);
 }

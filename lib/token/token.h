@@ -105,6 +105,22 @@ struct ae_identity {
 void ae_identity_ref(struct ae_identity *i);   /* NULL is fine in both */
 void ae_identity_unref(struct ae_identity *i);
 
+/* ---- keyset.c: the provider's documents --------------------------------- */
+
+typedef struct ae_keyset ae_keyset;   /* immutable, refcounted (atomic) */
+/* Keys of |jwks| and algorithms of |discovery| (absent: RS256 only).  One
+ * reference for the caller.  AE_E_SYNTAX or AE_E_TOOBIG if Argo CD would use
+ * none of it, or we cannot be sure; AE_E_NOMEM. */
+int  ae_keyset_new(ae_str issuer, ae_str discovery, ae_str jwks,
+                   ae_keyset **out, struct ae_err *err);
+void ae_keyset_ref(ae_keyset *s);     /* NULL is fine in both */
+void ae_keyset_unref(ae_keyset *s);
+/* |s|, not yet in use, takes the place of |old| (may be NULL): tokens of keys
+ * that are gone are then unknown, for Argo CD may still have them. */
+void ae_keyset_replaces(ae_keyset *s, ae_keyset *old);
+uint64_t ae_keyset_generation(const ae_keyset *s); /* of the texts; NULL: 0 */
+ae_str ae_keyset_uri(const ae_keyset *s);     /* jwks_uri, absent if unknown */
+
 /* ---- token.c: the verdict ----------------------------------------------- */
 
 enum ae_token_verdict { AE_TOKEN_REFUSED = 0, AE_TOKEN_OK, AE_TOKEN_UNKNOWN };
@@ -118,6 +134,9 @@ struct ae_token_result {
     bool                  stricter;  /* refused by our closed list, not by
                                         Argo CD's rules */
     bool                  too_big;   /* 431 instead of 401 */
+    bool                  sso;       /* judged by the rules of SSO */
+    bool                  lacks_key; /* UNKNOWN for lack of a key: a newer key
+                                        set may help */
     bool                  no_project; /* REFUSED only because the inputs do
                                         not hold the project: unknown, if
                                         the inputs are partial (design.md
@@ -141,8 +160,24 @@ uint64_t ae_tokens_generation(const ae_tokens *t); /* content hash of keys,
  * no key, SSO tokens: AE_TOKEN_UNKNOWN. */
 void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
                     int64_t now, struct ae_token_result *out);
+/* The same with the provider's documents of the caller, for SSO tokens; NULL:
+ * those of the inputs.  |fresh|: they were fetched after the token came, so a
+ * key that they lack is a key that does not exist. */
+void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
+                         ae_arena *a, ae_str token, int64_t now,
+                         struct ae_token_result *out);
+/* The key set of the inputs' files, or NULL (borrowed). */
+ae_keyset *ae_tokens_keyset(const ae_tokens *t);
+/* |t|, not yet in use, comes in the place of |was| (ae_keyset_replaces()). */
+void ae_tokens_follow(ae_tokens *t, const ae_tokens *was);
+/* Why the inputs' documents are not used; NULL if they are, or are none. */
+const char *ae_tokens_keys_error(const ae_tokens *t);
 /* Anonymous identity (a process-wide constant per ae_tokens). */
 struct ae_identity *ae_token_anonymous(const ae_tokens *t); /* borrowed */
+
+/* The name by which Argo CD revokes a token: jti, uti or at_hash, the first
+ * that is a text and not empty; absent if there is none. */
+ae_str ae_token_revocation_id(const json_t *claims);
 
 /* Decode without verifying, for `token inspect`: header and payload JSON
  * (caller decrefs), or AE_E_SYNTAX with |err|. */

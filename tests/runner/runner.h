@@ -6,6 +6,7 @@
 #define AE_RUNNER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { CHECK_FAIL = 0, CHECK_PASS = 1, CHECK_SKIP = 2 };
@@ -15,6 +16,14 @@ struct run_ctx {
     const char *inputs;  /* --inputs DIR, or the default beside the file */
     const json_t *root;  /* the whole file */
 };
+
+/* The whole file as JSON; NULL: |e| says why. */
+json_t *vectors_load(const char *file, json_error_t *e);
+
+/* libjwt must say of every key of |jwks| what OpenSSL says, wherever it has a
+ * verdict. */
+bool oidc_verifiers_agree(const char *jwks, const char *token, char *why,
+                          size_t n);
 
 typedef int (*check_fn)(const struct run_ctx *r, const json_t *c, char *why,
                         size_t n);
@@ -29,6 +38,7 @@ int check_rbac_project_validate(const struct run_ctx *, const json_t *, char *,
                                 size_t);
 int check_rbac_decide(const struct run_ctx *, const json_t *, char *, size_t);
 int check_api_token(const struct run_ctx *, const json_t *, char *, size_t);
+int check_api_oidc(const struct run_ctx *, const json_t *, char *, size_t);
 int check_api_can_i(const struct run_ctx *, const json_t *, char *, size_t);
 int check_api_list(const struct run_ctx *, const json_t *, char *, size_t);
 

@@ -27,6 +27,7 @@ static const struct { const char *suite; check_fn check; } checkers[] = {
     { "api.token", check_api_token },
     { "api.can-i", check_api_can_i },
     { "api.list", check_api_list },
+    { "api.oidc", check_api_oidc },
 };
 
 static check_fn checker(const char *suite)
@@ -151,7 +152,7 @@ static void run_file(const char *file, const char *inputs, struct sum *total)
     char           seed[2048];
     struct run_ctx r = { file, inputs, NULL };
     struct sum     s = { 0, 0, 0 };
-    json_t        *root = json_load_file(file, JSON_ALLOW_NUL, &e);
+    json_t        *root = vectors_load(file, &e);
     const char    *suite = json_string_value(json_object_get(root, "suite"));
     json_t        *cases = json_object_get(root, "cases");
     check_fn       check = suite ? checker(suite) : NULL;

@@ -27,6 +27,10 @@ struct world {
  * at exit.  Never NULL; look at ->engine. */
 struct world *world_get(const char *inputs, const json_t *patch);
 
+/* A world of one's own, whose inputs may change; drop it with world_free(). */
+struct world *world_new(const char *inputs, const json_t *patch);
+void world_free(struct world *w);
+
 /* What came of one request; the strings live until answer_free(). */
 struct answer {
     enum ae_act_kind kind;

@@ -49,7 +49,8 @@ static void recorded(void)
     tap_ok(r.in.rbac.default_role.n == 0 && r.in.rbac.default_role.p,
            "no default role");
     tap_ok(ae_eq_lit(r.in.url, "https://argocd.example.com"), "url");
-    tap_ok(!r.in.sso && !r.in.anonymous, "no sso, not anonymous");
+    tap_ok(r.in.sso.kind == AE_SSO_NONE && !r.in.anonymous,
+           "no sso, not anonymous");
     tap_ok(warned(&r, "accounts.weird-name.with.dots", "dot"),
            "a name with dots is warned of");
     tap_ok(ae_inputs_changed(r.src) == 0, "nothing has changed");
@@ -204,13 +205,14 @@ static void switches(void)
             "application.sync.requireOverridePrivilegeForRevisionSync",
             "sure");
     dir_put(&d, "argocd-cm/dex.config", "connectors: []");
+    dir_put(&d, "argocd-cm/url", "https://argocd.example.com");
     load(&r, d.path);
     tap_ok(!r.in.anonymous, "anonymous wants exactly true");
     tap_ok(r.in.rollback_enforced, "rollback as ParseBool reads it");
     tap_ok(r.in.fine_grained_inherit, "inheritance is the inverse");
     tap_ok(!r.in.override_for_revision && r.in.nwarnings == 1,
            "what ParseBool refuses is warned of");
-    tap_ok(r.in.sso, "dex.config means sso");
+    tap_ok(r.in.sso.kind == AE_SSO_DEX, "dex.config means sso");
     hash = r.in.content_hash;
     drop(&r);
     dir_put(&d, "argocd-cm/dex.config", "connectors: {}");

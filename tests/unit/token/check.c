@@ -35,7 +35,8 @@ static struct ae_inputs inputs(void)
 {
     struct ae_inputs in = { .have_accounts = true, .have_secret = true,
         .have_projects = true, .accounts = accounts, .naccounts = 4,
-        .projects = projects, .nprojects = 3, .secret_key = SECRET };
+        .projects = projects, .nprojects = 3, .secret_key = SECRET,
+        .sso = { .kind = AE_SSO_NONE } };
 
     return in;
 }
@@ -175,6 +176,7 @@ static void lacking_inputs(void)
     in.have_accounts = false;
     yes(&in, SUB("who", "\"jti\":\"zz\",\"iat\":5"), "who", AE_KIND_APIKEY,
         false, "no argocd-cm: not confirmed");
+    in.sso.kind = AE_SSO_UNKNOWN;
     unknown(&in, make_token(&a, "{\"iss\":\"x\"}"),
             "no argocd-cm: SSO may be on");
     in = inputs();
@@ -187,7 +189,7 @@ static void lacking_inputs(void)
        "token is unverifiable: error while executing keyfunc: unexpected "
        "signing method: none", false, "J01 none needs no key to be refused");
     in = inputs();
-    in.sso = true;
+    in.sso.kind = AE_SSO_UNKNOWN;
     unknown(&in, make_token(&a, "{\"iss\":\"https://idp\"}"),
             "SSO: the issuer is not ours");
     no(&in, make_token(&a, "{\"iss\":\"https://idp\",\"sub\":\"a\","
@@ -205,7 +207,7 @@ static void algorithms(void)
                                            "\"ci\",\"jti\":\"t1\",\"iat\":"
                                            "1700000000}");
 
-    in.sso = true;
+    in.sso.kind = AE_SSO_UNKNOWN;
     for (size_t i = 0; i < 4; i++)
         no(&in, make_token_of(&a, ae_fmt(&a, "{\"alg\":\"%s\"}", bad[i]),
                               body),

@@ -217,8 +217,9 @@ static int test_inputs_load(struct test_inputs *t, const char *dir,
     t->in.secret_key = test_get(t, "argocd-secret", "server.secretkey");
     t->in.anonymous = ae_eq_lit(test_get(t, "argocd-cm",
                                          "users.anonymous.enabled"), "true");
-    t->in.sso = test_get(t, "argocd-cm", "oidc.config").n
-             || test_get(t, "argocd-cm", "dex.config").n;
+    t->in.sso.kind = test_get(t, "argocd-cm", "oidc.config").n
+                  || test_get(t, "argocd-cm", "dex.config").n
+                   ? AE_SSO_UNKNOWN : AE_SSO_NONE;
     return t->in.accounts ? 0 : -1;
 }
 
