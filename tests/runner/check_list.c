@@ -217,13 +217,15 @@ static int may(void *ctx, ae_str object)
     return ae_txn_can(k->t, k->resource, AE_STR("get"), object);
 }
 
+/* Cut from the list; the namespace is named as in a list. */
 static int answer_get(const struct ae_list *l, const json_t *c,
+                      const struct ae_list_query *q,
                       const struct ae_list_rights *rights,
                       struct ae_list_answer *out)
 {
     const char          *name = strrchr(text(c, "path"), '/');
     const struct ae_row *row = ae_list_get(l, ae_cs(name ? name + 1 : ""),
-                                           AE_STR(""));
+                                           q->ns);
 
     memset(out, 0, sizeof(*out));
     out->forward = !row || rights->may(rights->ctx, ae_row_object(l, row))
@@ -294,7 +296,7 @@ static int stage(const struct run_ctx *r, const json_t *c, size_t kind,
     rc = ae_list_bind(kinds[kind].k, ae_json_str(json_object_get(c, "query")),
                       a, &q);
     if (rc == AE_OK)
-        rc = kinds[kind].get ? answer_get(l, c, &rights, &out)
+        rc = kinds[kind].get ? answer_get(l, c, &q, &rights, &out)
                              : ae_list_answer(&ask, a, &out);
     if (rc != AE_OK) {
         snprintf(why, n, "got error %d, want an answer", rc);
