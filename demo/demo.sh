@@ -48,6 +48,7 @@ mkdir -p "$dir/inputs/argocd-secret"
 chmod -R u+w,go-rwx "$dir/inputs"
 od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$dir/inputs/argocd-secret/server.secretkey"
 printf '[{"id":"ci-1","iat":1767225600}]' >"$dir/inputs/argocd-secret/accounts.ci.tokens"
+chmod 600 "$dir"/inputs/argocd-secret/*     # a server refuses a secret that all may read
 mkdir -m 0700 "$dir/cache"
 user=$(id -un)
 sed -e "s|@MODULE@|$build/nginx/ngx_http_argo_edge_module.so|" \
