@@ -61,7 +61,7 @@ AE_CPPFLAGS := -Ilib -D_GNU_SOURCE -include build/ae_config.h
 AE_CFLAGS = -std=c11 $(AE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN)
 # one set of objects for archive, shared library and modules
 PICFLAGS := -fPIC -fno-semantic-interposition
-LIBS := -ljansson -lcrypto -ljwt -llmdb -lpcre2-8 -lyaml -lxxhash -lpthread
+LIBS := -ljansson -lcrypto -ljwt -llmdb -lpcre2-8 -lyaml -lxxhash -lz -lpthread
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie
 
 # ---- sources -------------------------------------------------------------------
@@ -202,7 +202,7 @@ $(B)/argoedge.pc: Makefile lib/argo_edge.h $(CONFIG)
 	echo 'Description: decides requests for the API server of Argo CD'; \
 	echo 'Version: $(VERSION)'; \
 	echo 'Requires.private: jansson libcrypto libjwt lmdb libpcre2-8' \
-	    'yaml-0.1 libxxhash'; \
+	    'yaml-0.1 libxxhash zlib'; \
 	echo 'Libs: -L$${libdir} -largoedge'; \
 	echo 'Libs.private: -lpthread'; \
 	echo 'Cflags: -I$${includedir} -I$${includedir}/argo-edge'; } >$@
@@ -365,7 +365,7 @@ deb: all
 	printf '%s\n' 'Package: argo-edge' 'Version: $(VERSION)' \
 	    'Architecture: $(DEB_ARCH)' 'Section: httpd' 'Priority: optional' \
 	    'Maintainer: argo-edge maintainers <argo-edge@localhost>' \
-	    'Depends: libc6, libssl3, libjansson4, liblmdb0, libpcre2-8-0, libyaml-0-2, libxxhash0, libjwt0' \
+	    'Depends: libc6, libssl3, libjansson4, liblmdb0, libpcre2-8-0, libyaml-0-2, libxxhash0, libjwt0, zlib1g' \
 	    'Suggests: nginx' \
 	    'Description: edge in front of the API server of Argo CD' \
 	    ' Library, command and nginx module that decide requests by the' \

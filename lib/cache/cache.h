@@ -49,6 +49,32 @@ void     ae_cache_client_cc(ae_str cache_control, struct ae_client_cc *out);
  * of ours must not exceed it (RFC 9111 section 4.2). */
 int64_t ae_cache_max_age(ae_str cache_control);
 
+/* What can be said of a large body before its end, and while it comes: that
+ * its first bytes are no error shape, and that strings and brackets close.
+ * (Argo CD's errors are short; what is cut short does not close.) */
+const char *ae_cache_admit_start(ae_str start);
+struct ae_track {
+    unsigned      depth;
+    bool          in_string, escaped, closed, bad;
+    unsigned char array[32];  /* bit: this level is an array */
+};
+void ae_track_init(struct ae_track *t);
+void ae_track_feed(struct ae_track *t, ae_str part);
+bool ae_track_whole(const struct ae_track *t);
+
+/* ---- gzip.c ---------------------------------------------------------- */
+
+enum { AE_GZIP_MIN = 1024 };  /* below this nobody gains */
+/* Does Accept-Encoding take gzip (RFC 9110 section 12.5.3)? */
+bool ae_gzip_accepted(ae_str accept_encoding);
+/* One body at once into |a|; absent if that is no gain, or no memory. */
+ae_str ae_gzip_once(ae_arena *a, ae_str body);
+/* In pieces: |out| is called with what is ready.  NULL: no memory. */
+typedef struct ae_gzip ae_gzip;
+ae_gzip *ae_gzip_new(void (*out)(void *ctx, ae_str part), void *ctx);
+void     ae_gzip_feed(ae_gzip *g, ae_str part, bool last);
+void     ae_gzip_free(ae_gzip *g);
+
 /* ---- etag.c (RFC 9110 section 8.8) ----------------------------------- */
 
 enum { AE_ETAG_LEN = 34 };    /* with its quotes */
@@ -81,13 +107,29 @@ struct ae_entry {             /* what a look-up copies out (into the arena) */
     ae_str  ctype;
     ae_str  project, ns, name;/* of the object, for the repeated decision */
     ae_str  body;
+    ae_str  gzip;             /* put: the same body compressed, or absent */
     ae_str  etag;             /* our own strong validator, may be absent */
     int64_t stored_us;        /* wall clock */
     int64_t fresh_until_us;   /* wall clock */
     int64_t keep_until_us;    /* may be served stale until then; earlier than
                                  fresh_until_us counts as that */
     bool    fresh;            /* out: not stale, by either clock */
+    bool    coded;            /* find: |body| is the compressed one */
+    bool    apart;            /* find: |body| is absent, to be read in pieces
+                                 by read(); what it needs follows */
+    uint64_t length, id, era;
 };
+
+/* What find() may give instead of the plain body at once. */
+enum { AE_WANT_GZIP = 1,      /* the compressed body, if there is one */
+       AE_WANT_APART = 2 };   /* a body over AE_APART bytes by read() */
+enum { AE_APART = 64 << 10,
+       AE_PIECE = 16360 };    /* read() gives whole ones, but for the last */
+
+/* An answer on its way into the store (lists of 1 to 200 MB): written as it
+ * arrives, seen by nobody before commit(), left without a trace by abort().
+ * Memory: at most 2 MiB. */
+typedef struct ae_stream ae_stream;
 
 /* Who asks the upstream for a key right now (R21): so that many who ask for
  * the same wait for one.  A claim ends by itself; it says nothing of the
@@ -117,6 +159,15 @@ struct ae_store_ops {
     int      (*get)(ae_store *s, const struct ae_cache_key *k,
                     const ae_str *tags, size_t ntags, int64_t now_us,
                     ae_arena *a, struct ae_entry *out);
+    /* The same, with |want|: AE_WANT_*. */
+    int      (*find)(ae_store *s, const struct ae_cache_key *k,
+                     const ae_str *tags, size_t ntags, int64_t now_us,
+                     unsigned want, ae_arena *a, struct ae_entry *out);
+    /* Pieces of an entry that is |apart|, from byte |from| (a multiple of
+     * AE_PIECE) on, into |buf| of |n| >= AE_PIECE bytes.  Each is checked.
+     * Bytes, or AE_E_*: what has been read so far is all there is. */
+    int64_t  (*read)(ae_store *s, const struct ae_entry *e, uint64_t from,
+                     char *buf, size_t n);
     /* Current generations of |tags| into gen[]: taken before forwarding. */
     int      (*generations)(ae_store *s, const ae_str *tags, size_t n,
                             uint64_t *gen);
@@ -127,6 +178,17 @@ struct ae_store_ops {
     int      (*put)(ae_store *s, const struct ae_cache_key *k,
                     const struct ae_entry *e, const ae_str *tags, size_t ntags,
                     const uint64_t *gen, ae_str scope);
+    /* The same in pieces.  |e| without bodies; commit() takes it anew.  Errors
+     * of put(); after one of write() only abort() is left.  AE_E_BUSY is put
+     * off: what could not be written waits in memory. */
+    int      (*open)(ae_store *s, const struct ae_cache_key *k,
+                     const struct ae_entry *e, const ae_str *tags,
+                     size_t ntags, const uint64_t *gen, ae_str scope,
+                     ae_stream **out);
+    int      (*write)(ae_stream *w, bool coded, ae_str part);
+    /* Ends |w| either way.  |coded|: keep the compressed body. */
+    int      (*commit)(ae_stream *w, const struct ae_entry *e, bool coded);
+    void     (*abort)(ae_stream *w);
     /* Housekeeping once a second: expiry, eviction, reader check. */
     void     (*tick)(ae_store *s, int64_t now_us);
     /* Drop everything / everything under one tag.  Returns count or error. */

@@ -9,116 +9,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* ---- look-up --------------------------------------------------------- */
-
-/* F20: the age by the clock that does not jump must fit as well; a negative
- * one is of another time namespace. */
-static bool age_ok(const struct lm_fixed *f, int64_t until_us)
-{
-    int64_t age = lm_mono_us() - f->stored_mono;
-
-    return age >= -1000000 && age <= until_us - f->stored_us + 1000000;
-}
-
-static int read_body(struct lm_use *u, struct lm_rec *r, size_t max,
-                     ae_arena *a)
-{
-    char    *body, key[12];
-    uint64_t n = r->f.body_len;
-
-    if (n > max)
-        return AE_E_TOOBIG;
-    body = ae_alloc(a, (size_t)n + 1);
-    if (!body)
-        return AE_E_NOMEM;
-    for (uint64_t at = 0; at < n; at += LM_CHUNK) {
-        size_t  want = n - at < LM_CHUNK ? (size_t)(n - at) : LM_CHUNK;
-        MDB_val k = { sizeof(key), key }, v;
-        int     rc;
-
-        lm_chunk_key(key, r->f.body_id, (uint32_t)(at / LM_CHUNK));
-        rc = mdb_get(u->txn, u->env->chunk, &k, &v);
-        if (rc == MDB_NOTFOUND || (rc == 0 && v.mv_size != want))
-            return AE_E_CORRUPT;
-        if (rc)
-            return lm_rc(u, rc);
-        memcpy(body + at, v.mv_data, want);
-    }
-    body[n] = '\0';
-    r->body = ae_s(body, (size_t)n);
-    return AE_OK;
-}
-
-/* The copy is what gets checked and served, never the map itself. */
-static int look(struct lm_use *u, const struct ae_cache_key *k,
-                const ae_str *tags, size_t ntags, int64_t now_us,
-                ae_arena *a, struct lm_rec *r)
-{
-    MDB_val kv = { 32, (void *)(uintptr_t)k->hash }, v;
-    int     rc = mdb_get(u->txn, u->env->obj, &kv, &v);
-    char   *copy;
-
-    if (rc)
-        return lm_rc(u, rc);
-    if (v.mv_size < sizeof(r->f) || v.mv_size > LM_CHUNK)
-        return AE_E_CORRUPT;
-    memcpy(&r->f, v.mv_data, sizeof(r->f));
-    if (!ae_cache_fresh(r->f.stored_us, r->f.keep_until_us, now_us))
-        return AE_E_NOTFOUND;
-    copy = ae_alloc(a, v.mv_size + 1);
-    if (!copy)
-        return AE_E_NOMEM;
-    memcpy(copy, v.mv_data, v.mv_size);
-    copy[v.mv_size] = '\0';
-    rc = lm_rec_parse(ae_s(copy, v.mv_size), r);
-    if (rc)
-        return rc;
-    if (!ae_eq(r->full, k->full))
-        return AE_E_CORRUPT; /* a swapped value (K13) */
-    if (!age_ok(&r->f, r->f.keep_until_us)
-        || !ae_tags_current(&u->dir->gens, u->env->number, r->tag,
-                            r->f.ntags, tags, ntags))
-        return AE_E_NOTFOUND;
-    if (!r->f.body_id)
-        return AE_OK;
-    rc = read_body(u, r, u->s->c.max_object, a);
-    if (rc)
-        return rc;
-    return r->f.body_sum == lm_body_sum(r->full, r->f.fresh_until_us, r->body)
-        ? AE_OK : AE_E_CORRUPT;
-}
-
 static int lmdb_get(ae_store *st, const struct ae_cache_key *k,
                     const ae_str *tags, size_t ntags, int64_t now_us,
                     ae_arena *a, struct ae_entry *out)
 {
-    struct lm_store *s = (struct lm_store *)st;
-    struct lm_use    u;
-    struct lm_rec    r;
-    int              rc;
-
-    memset(out, 0, sizeof(*out));
-    rc = lm_read_begin(s, &u);
-    if (rc == AE_OK) {
-        rc = look(&u, k, tags, ntags, now_us, a, &r);
-        if (rc == AE_OK) {
-            lm_rec_entry(&r, out);
-            out->fresh = now_us < r.f.fresh_until_us
-                && (r.f.keep_until_us == r.f.fresh_until_us
-                    || age_ok(&r.f, r.f.fresh_until_us));
-        }
-        if (rc == AE_E_CORRUPT) /* damage is never of one entry alone */
-            lm_doubt(u.dir, u.env->number);
-        lm_read_end(&u, rc == AE_OK ? &s->s.stat.hits : NULL);
-    }
-    if (rc == AE_OK)
-        return 1;
-    pthread_mutex_lock(&s->lock);
-    s->s.stat.misses++;
-    if (rc == AE_E_CORRUPT)
-        s->s.stat.corrupt++;
-    pthread_mutex_unlock(&s->lock);
-    return rc == AE_E_NOTFOUND || rc == AE_E_AGAIN ? 0 : rc;
+    return lm_find(st, k, tags, ntags, now_us, 0, a, out);
 }
 
 /* ---- generations ----------------------------------------------------- */
@@ -159,9 +54,9 @@ static int lmdb_bump(ae_store *st, const ae_str *tags, size_t n)
 
 /* ---- storing --------------------------------------------------------- */
 
-static int fill(struct lm_store *s, const struct ae_cache_key *k,
-                const struct ae_entry *e, const ae_str *tags, size_t ntags,
-                const uint64_t *gen, ae_str scope, struct lm_rec *r)
+int lm_fill(struct lm_store *s, const struct ae_cache_key *k,
+            const struct ae_entry *e, const ae_str *tags, size_t ntags,
+            const uint64_t *gen, ae_str scope, struct lm_rec *r)
 {
     struct lm_dir *d = dir_of(s);
 
@@ -177,6 +72,7 @@ static int fill(struct lm_store *s, const struct ae_cache_key *k,
     r->name = e->name;
     r->etag = e->etag;
     r->body = e->body;
+    r->gzip = e->gzip;
     r->f.ntags = (uint32_t)ntags;
     for (size_t i = 0; i < ntags; i++) {
         r->tag[i].hash = ae_tag_hash(&d->gens, tags[i]);
@@ -188,12 +84,24 @@ static int fill(struct lm_store *s, const struct ae_cache_key *k,
     r->f.keep_until_us = ae_cache_keep(e);
     r->f.stored_mono = lm_mono_us();
     r->f.body_len = e->body.n;
-    r->f.body_sum = lm_body_sum(k->full, e->fresh_until_us, e->body);
+    r->f.gzip_len = e->gzip.n;
     r->f.scope = ae_hash64(scope, d->gens.seed);
     r->f.charge = 1024 + lm_rec_size(r);
+    lm_rec_place(r, d->head);
     /* The head, with a small body, is one value of at most one chunk. */
-    return lm_rec_size(r) - (lm_rec_inline(r) ? 0 : e->body.n) > LM_CHUNK
-        ? AE_E_TOOBIG : AE_OK;
+    return lm_rec_size(r) > LM_CHUNK ? AE_E_TOOBIG : AE_OK;
+}
+
+void lm_count_put(struct lm_store *s, int rc)
+{
+    pthread_mutex_lock(&s->lock);
+    if (rc == AE_OK)
+        s->s.stat.puts++;
+    else if (rc == AE_E_BUSY)
+        s->s.stat.drops_busy++;
+    else if (rc == AE_E_STATE)
+        s->s.stat.drops_stale++;
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* Another process has put a new file in force (a purge, a doubt): without
@@ -212,20 +120,13 @@ static int lmdb_put(ae_store *st, const struct ae_cache_key *k,
 {
     struct lm_store *s = (struct lm_store *)st;
     struct lm_rec    r;
-    int              rc = fill(s, k, e, tags, ntags, gen, scope, &r);
+    int              rc = lm_fill(s, k, e, tags, ntags, gen, scope, &r);
 
     if (rc == AE_OK)
         rc = lm_put(s, k, &r);
     if (rc == AE_E_AGAIN && catch_up(s))
         rc = lm_put(s, k, &r);
-    pthread_mutex_lock(&s->lock);
-    if (rc == AE_OK)
-        s->s.stat.puts++;
-    else if (rc == AE_E_BUSY)
-        s->s.stat.drops_busy++;
-    else if (rc == AE_E_STATE)
-        s->s.stat.drops_stale++;
-    pthread_mutex_unlock(&s->lock);
+    lm_count_put(s, rc);
     return rc;
 }
 
@@ -451,9 +352,15 @@ static void lmdb_close(ae_store *st)
 static const struct ae_store_ops lmdb_ops = {
     .close = lmdb_close,
     .get = lmdb_get,
+    .find = lm_find,
+    .read = lm_read,
     .generations = lmdb_generations,
     .bump = lmdb_bump,
     .put = lmdb_put,
+    .open = lm_stream_open,
+    .write = lm_stream_write,
+    .commit = lm_stream_commit,
+    .abort = lm_stream_abort,
     .tick = lmdb_tick,
     .purge = lmdb_purge,
     .walk = lmdb_walk,

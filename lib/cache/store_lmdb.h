@@ -27,8 +27,10 @@
 #include <sys/types.h>
 
 enum {
-    LM_FORMAT = 2,            /* of everything below (R34) */
-    LM_CHUNK = 16368,         /* 4 pages with LMDB's page header */
+    LM_FORMAT = 3,            /* of everything below (R34) */
+    LM_CHUNK = 16368,         /* 4 pages with LMDB's page header: */
+    LM_SUM = 8,               /* its own sum, by which it can be told alone */
+    LM_PIECE = LM_CHUNK - LM_SUM,
     LM_INLINE = 1536,         /* bodies up to this stay in the record, and */
     LM_PAGE = 4080,           /* so do those that fill one page with it: the
                                  same page, but one descent of a tree less
@@ -43,6 +45,7 @@ enum {
     LM_HEAD_SIZE = 16384,
     LM_CLAIMS_AT = LM_HEAD_SIZE + LM_GENS * 8,
     LM_MAP_SIZE = LM_CLAIMS_AT + LM_CLAIMS * 8,
+    LM_GRACE_US = 30000000,   /* for readers of a large body that was let go */
     LM_WAIT_MS = 50           /* a purge waits so long for the writer lock */
 };
 
@@ -172,9 +175,9 @@ int  lm_rc(struct lm_use *u, int rc);
 /* On disk: packed, host byte order (the boot id pins the host). */
 struct lm_fixed {
     uint64_t sum;             /* XXH3 over all that follows (T15) */
-    uint64_t body_sum;        /* over the body, seeded by key and expiry */
     int64_t  stored_us, fresh_until_us, keep_until_us, stored_mono;
     uint64_t body_id, body_len;  /* id 0: inline */
+    uint64_t gzip_id, gzip_len;  /* the same; length 0: none */
     uint64_t scope, charge;
     int32_t  status;
     uint32_t ntags;
@@ -184,17 +187,19 @@ struct lm_fixed {
 struct lm_rec {
     struct lm_fixed   f;
     struct ae_tag_gen tag[AE_CACHE_TAGS_MAX];
-    ae_str            full, ctype, project, ns, name, etag, body;
+    ae_str            full, ctype, project, ns, name, etag, body, gzip;
 };
 
-size_t lm_rec_size(const struct lm_rec *r);      /* packed, with inline body */
-void   lm_rec_pack(struct lm_rec *r, char *out); /* fills the sums */
-/* Whether the body stays in the record. */
-bool   lm_rec_inline(const struct lm_rec *r);
+size_t lm_rec_size(const struct lm_rec *r);   /* packed, with what is inline */
+void   lm_rec_pack(struct lm_rec *r, char *out); /* fills the sum */
+/* Give ids to the bodies that do not stay in the record. */
+void   lm_rec_place(struct lm_rec *r, struct lm_head *h);
 /* |v| is a private copy; spans point into it.  AE_E_CORRUPT.  The sum covers
- * an inline body too. */
+ * what is inline. */
 int    lm_rec_parse(ae_str v, struct lm_rec *r);
-uint64_t lm_body_sum(ae_str full, int64_t fresh_until_us, ae_str body);
+/* Piece |n| of body |id|: the id is never given twice, and the head, whose sum
+ * covers key and expiry, names it. */
+uint64_t lm_piece_sum(uint64_t id, uint32_t n, ae_str piece);
 void   lm_rec_entry(const struct lm_rec *r, struct ae_entry *e);
 
 /* ---- store_lmdb_write.c ---------------------------------------------- */
@@ -206,10 +211,43 @@ void lm_exp_key(char key[LM_EXP_N], int64_t at, int kind, const void *id,
                 size_t n);
 int  lm_put(struct lm_store *s, const struct ae_cache_key *k,
             struct lm_rec *r);
+/* Parts of storing, for lm_put() and streams.  LMDB codes; lm_prepare() ours
+ * (|k| NULL: the old entry stays for now). */
+int  lm_put_piece(struct lm_use *u, uint64_t id, uint32_t n, ae_str piece);
+int  lm_prepare(struct lm_use *u, const struct ae_cache_key *k,
+                const struct lm_rec *r);
+int  lm_put_head(struct lm_use *u, const struct ae_cache_key *k,
+                 struct lm_rec *r);
+/* A body whose head is not there yet, for the collector to find at |at|. */
+int  lm_announce(struct lm_use *u, uint64_t id, int64_t at, bool set);
+bool lm_tags_moved(const struct lm_use *u, const struct lm_rec *r);
+/* A record of |e|, spans and all; AE_E_TOOBIG, AE_E_INVAL. */
+int  lm_fill(struct lm_store *s, const struct ae_cache_key *k,
+             const struct ae_entry *e, const ae_str *tags, size_t ntags,
+             const uint64_t *gen, ae_str scope, struct lm_rec *r);
+void lm_count_put(struct lm_store *s, int rc);
 /* Remove an entry and all that points to it; MDB_NOTFOUND if it is gone. */
 int  lm_del(struct lm_use *u, const unsigned char hash[32]);
 /* Remove a body's chunks, LM_BATCH at most; *more says whether any is left. */
 int  lm_del_body(struct lm_use *u, uint64_t id, bool *more);
+
+/* ---- store_lmdb_read.c ----------------------------------------------- */
+
+int     lm_find(ae_store *st, const struct ae_cache_key *k,
+                const ae_str *tags, size_t ntags, int64_t now_us,
+                unsigned want, ae_arena *a, struct ae_entry *out);
+int64_t lm_read(ae_store *st, const struct ae_entry *e, uint64_t from,
+                char *buf, size_t n);
+
+/* ---- store_lmdb_stream.c --------------------------------------------- */
+
+int  lm_stream_open(ae_store *st, const struct ae_cache_key *k,
+                    const struct ae_entry *e, const ae_str *tags,
+                    size_t ntags, const uint64_t *gen, ae_str scope,
+                    ae_stream **out);
+int  lm_stream_write(ae_stream *w, bool coded, ae_str part);
+int  lm_stream_commit(ae_stream *w, const struct ae_entry *e, bool coded);
+void lm_stream_abort(ae_stream *w);
 
 /* ---- store_lmdb_evict.c ---------------------------------------------- */
 

@@ -4,9 +4,9 @@
  */
 #include "cache/store_lmdb.h"
 
-uint64_t lm_body_sum(ae_str full, int64_t fresh_until_us, ae_str body)
+uint64_t lm_piece_sum(uint64_t id, uint32_t n, ae_str piece)
 {
-    return ae_cache_sum(body, ae_hash64(full, (uint64_t)fresh_until_us));
+    return ae_cache_sum(piece, id << 24 ^ n);
 }
 
 static size_t tags_size(const struct lm_rec *r)
@@ -18,12 +18,19 @@ size_t lm_rec_size(const struct lm_rec *r)
 {
     return sizeof(r->f) + tags_size(r) + r->full.n + r->ctype.n
         + r->project.n + r->ns.n + r->name.n + r->etag.n
-        + (r->f.body_id ? 0 : r->body.n);
+        + (r->f.body_id ? 0 : r->body.n) + (r->f.gzip_id ? 0 : r->gzip.n);
 }
 
-bool lm_rec_inline(const struct lm_rec *r)
+void lm_rec_place(struct lm_rec *r, struct lm_head *h)
 {
-    return r->body.n <= LM_INLINE || lm_rec_size(r) <= LM_PAGE;
+    size_t all = lm_rec_size(r);
+
+    if (r->body.n > LM_INLINE && all - r->gzip.n > LM_PAGE) {
+        r->f.body_id = atomic_fetch_add(&h->body, 1) + 1;
+        all -= r->body.n;
+    }
+    if (r->gzip.n && all > LM_PAGE)
+        r->f.gzip_id = atomic_fetch_add(&h->body, 1) + 1;
 }
 
 void lm_rec_pack(struct lm_rec *r, char *out)
@@ -42,9 +49,23 @@ void lm_rec_pack(struct lm_rec *r, char *out)
     }
     if (!r->f.body_id && r->body.n)
         memcpy(p, r->body.p, r->body.n);
+    if (!r->f.gzip_id && r->gzip.n)
+        memcpy(p + (r->f.body_id ? 0 : r->body.n), r->gzip.p, r->gzip.n);
     memcpy(out, &r->f, sizeof(r->f));
     r->f.sum = ae_cache_sum(ae_s(out + 8, lm_rec_size(r) - 8), 0);
     memcpy(out, &r->f.sum, 8);
+}
+
+static int parse_bodies(ae_str v, struct lm_rec *r)
+{
+    uint64_t body = r->f.body_id ? 0 : r->f.body_len;
+    uint64_t gzip = r->f.gzip_id ? 0 : r->f.gzip_len;
+
+    if (body > v.n || gzip != v.n - body)
+        return AE_E_CORRUPT;
+    r->body = r->f.body_id ? ae_s(NULL, 0) : ae_sub(v, 0, (size_t)body);
+    r->gzip = gzip ? ae_sub(v, (size_t)body, (size_t)gzip) : ae_s(NULL, 0);
+    return AE_OK;
 }
 
 int lm_rec_parse(ae_str v, struct lm_rec *r)
@@ -71,8 +92,7 @@ int lm_rec_parse(ae_str v, struct lm_rec *r)
         *span[i] = r->f.len[i] == UINT32_MAX ? ae_s(NULL, 0) : ae_s(v.p, n);
         v = ae_s(v.p + n, v.n - n);
     }
-    r->body = r->f.body_id ? ae_s(NULL, 0) : v;
-    return v.n == (r->f.body_id ? 0 : r->f.body_len) ? AE_OK : AE_E_CORRUPT;
+    return parse_bodies(v, r);
 }
 
 void lm_rec_entry(const struct lm_rec *r, struct ae_entry *e)

@@ -105,12 +105,28 @@ static int del(struct lm_use *u, MDB_dbi dbi, const void *p, size_t n)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Somebody may be reading a large body in pieces: it stays for a while.  And
+ * what is too much for one short transaction the collector finishes. */
+static int let_go(struct lm_use *u, const struct lm_rec *r, uint64_t id,
+                  uint64_t length)
+{
+    bool more = false;
+    int  rc;
+
+    if (!id)
+        return 0;
+    if (length > AE_APART)
+        return lm_announce(u, id, ae_cache_wall_us(u->s->c.host)
+                                  + LM_GRACE_US, true);
+    rc = lm_del_body(u, id, &more);
+    return rc || !more ? rc : lm_announce(u, id, r->f.stored_us, true);
+}
+
 static int del_parts(struct lm_use *u, const unsigned char hash[32],
                      const struct lm_rec *r)
 {
     char     key[LM_EXP_N];
     uint64_t bytes;
-    bool     more = false;
     int      rc;
 
     lm_exp_key(key, r->f.keep_until_us, LM_EXP_HEAD, hash, 32);
@@ -119,15 +135,10 @@ static int del_parts(struct lm_use *u, const unsigned char hash[32],
         tag_key(key, r->tag[i].hash, hash);
         rc = del(u, u->env->tag, key, 40);
     }
-    if (!rc && r->f.body_id)
-        rc = lm_del_body(u, r->f.body_id, &more);
-    if (!rc && more) {
-        MDB_val k = val(key, LM_EXP_N), v = val("", 0);
-
-        /* Too much for one short transaction: the collector goes on. */
-        lm_exp_key(key, 0, LM_EXP_BODY, &r->f.body_id, 8);
-        rc = mdb_put(u->txn, u->env->exp, &k, &v, 0);
-    }
+    if (!rc)
+        rc = let_go(u, r, r->f.body_id, r->f.body_len);
+    if (!rc)
+        rc = let_go(u, r, r->f.gzip_id, r->f.gzip_len);
     if (!rc)
         rc = scope_read(u, r->f.scope, &bytes);
     if (!rc)
@@ -156,37 +167,66 @@ int lm_del(struct lm_use *u, const unsigned char hash[32])
 
 /* ---- storing --------------------------------------------------------- */
 
-static uint32_t chunk_count(const struct lm_rec *r)
+int lm_put_piece(struct lm_use *u, uint64_t id, uint32_t n, ae_str piece)
 {
-    return r->f.body_id ? (uint32_t)((r->body.n + LM_CHUNK - 1) / LM_CHUNK)
-                        : 0;
+    char     key[12];
+    MDB_val  k = val(key, sizeof(key)), v = val(NULL, piece.n + LM_SUM);
+    uint64_t sum = lm_piece_sum(id, n, piece);
+    int      rc;
+
+    lm_chunk_key(key, id, n);
+    rc = mdb_put(u->txn, u->env->chunk, &k, &v, MDB_APPEND | MDB_RESERVE);
+    if (rc == MDB_KEYEXIST) /* ids grow, but two writers may interleave */
+        rc = mdb_put(u->txn, u->env->chunk, &k, &v, MDB_RESERVE);
+    if (rc)
+        return rc;
+    memcpy(v.mv_data, &sum, LM_SUM);
+    memcpy((char *)v.mv_data + LM_SUM, piece.p, piece.n);
+    return 0;
 }
 
-static int put_chunks(struct lm_use *u, const struct lm_rec *r,
+static uint32_t pieces_of(uint64_t id, ae_str body)
+{
+    return id ? (uint32_t)((body.n + LM_PIECE - 1) / LM_PIECE) : 0;
+}
+
+/* Pieces |from| to |to|, counted through both bodies. */
+static int put_pieces(struct lm_use *u, const struct lm_rec *r,
                       uint32_t from, uint32_t to)
 {
-    int rc = 0;
+    uint32_t n = pieces_of(r->f.body_id, r->body);
+    int      rc = 0;
 
     for (uint32_t i = from; !rc && i < to; i++) {
-        char    key[12];
-        ae_str  part = ae_sub(r->body, (size_t)i * LM_CHUNK, LM_CHUNK);
-        MDB_val k = val(key, sizeof(key)), v = val(part.p, part.n);
+        bool     coded = i >= n;
+        uint32_t k = coded ? i - n : i;
 
-        lm_chunk_key(key, r->f.body_id, i);
-        rc = mdb_put(u->txn, u->env->chunk, &k, &v, MDB_APPEND);
-        if (rc == MDB_KEYEXIST) /* ids grow, but two writers may interleave */
-            rc = mdb_put(u->txn, u->env->chunk, &k, &v, 0);
+        rc = lm_put_piece(u, coded ? r->f.gzip_id : r->f.body_id, k,
+                          ae_sub(coded ? r->gzip : r->body,
+                                 (size_t)k * LM_PIECE, LM_PIECE));
     }
     return rc;
 }
 
+int lm_announce(struct lm_use *u, uint64_t id, int64_t at, bool set)
+{
+    char    key[LM_EXP_N];
+    MDB_val k = val(key, LM_EXP_N), none = val("", 0);
+
+    if (!id)
+        return 0;
+    lm_exp_key(key, at, LM_EXP_BODY, &id, 8);
+    return set ? mdb_put(u->txn, u->env->exp, &k, &none, 0)
+               : del(u, u->env->exp, key, LM_EXP_N);
+}
+
 /* What comes before the new entry: the old one goes, so do two of the expired
  * (at any rate of stores the backlog shrinks), and the share is checked. */
-static int prepare(struct lm_use *u, const struct ae_cache_key *k,
-                   const struct lm_rec *r)
+int lm_prepare(struct lm_use *u, const struct ae_cache_key *k,
+               const struct lm_rec *r)
 {
     uint64_t bytes;
-    int      rc = lm_del(u, k->hash);
+    int      rc = k ? lm_del(u, k->hash) : 0;
 
     for (int i = 0; i < 2 && (rc == 0 || rc == MDB_NOTFOUND); i++)
         rc = lm_evict_one(u, r->f.stored_us);
@@ -219,12 +259,13 @@ static int put_index(struct lm_use *u, const struct ae_cache_key *k,
     return rc ? rc : scope_write(u, r->f.scope, bytes + r->f.charge);
 }
 
-static int put_head(struct lm_use *u, const struct ae_cache_key *k,
-                    struct lm_rec *r)
+int lm_put_head(struct lm_use *u, const struct ae_cache_key *k,
+                struct lm_rec *r)
 {
-    MDB_val kv = val(k->hash, 32), v = val(NULL, lm_rec_size(r));
+    MDB_val kv = val(k->hash, 32), v;
     int     rc = put_index(u, k, r);
 
+    v = val(NULL, lm_rec_size(r));
     if (!rc)
         rc = mdb_put(u->txn, u->env->obj, &kv, &v, MDB_RESERVE);
     if (!rc)
@@ -232,31 +273,34 @@ static int put_head(struct lm_use *u, const struct ae_cache_key *k,
     return rc;
 }
 
-static bool tags_moved(const struct lm_use *u, const struct lm_rec *r)
+bool lm_tags_moved(const struct lm_use *u, const struct lm_rec *r)
 {
     return !ae_tags_current(&u->dir->gens, u->env->number, r->tag,
                             r->f.ntags, NULL, 0);
 }
 
-/* Chunks of a large body, all but the last LM_STEP, a step a transaction. */
-static int put_steps(struct lm_use *u, const struct ae_cache_key *k,
-                     const struct lm_rec *r, uint32_t *done)
+static int announce_both(struct lm_use *u, const struct lm_rec *r, bool set)
 {
-    char     key[LM_EXP_N];
-    MDB_val  kv = val(key, LM_EXP_N), none = val("", 0);
-    uint32_t n = chunk_count(r);
-    int      rc = AE_OK;
+    int rc = lm_announce(u, r->f.body_id, r->f.keep_until_us, set);
 
-    lm_exp_key(key, r->f.keep_until_us, LM_EXP_BODY, &r->f.body_id, 8);
+    return rc ? rc : lm_announce(u, r->f.gzip_id, r->f.keep_until_us, set);
+}
+
+/* Pieces of a large body, all but the last LM_STEP, a step a transaction. */
+static int put_steps(struct lm_use *u, const struct ae_cache_key *k,
+                     const struct lm_rec *r, uint32_t n, uint32_t *done)
+{
+    int rc = AE_OK;
+
     while (rc == AE_OK && n - *done > LM_STEP) {
         rc = lm_write_begin(u);
         if (rc == AE_OK && *done == 0) {
-            rc = prepare(u, k, r);
+            rc = lm_prepare(u, k, r);
             if (rc == AE_OK)
-                rc = lm_rc(u, mdb_put(u->txn, u->env->exp, &kv, &none, 0));
+                rc = lm_rc(u, announce_both(u, r, true));
         }
         if (rc == AE_OK)
-            rc = lm_rc(u, put_chunks(u, r, *done, *done + LM_STEP));
+            rc = lm_rc(u, put_pieces(u, r, *done, *done + LM_STEP));
         if (rc == AE_OK)
             rc = lm_write_commit(u);
         else
@@ -267,25 +311,22 @@ static int put_steps(struct lm_use *u, const struct ae_cache_key *k,
 }
 
 static int put_last(struct lm_use *u, const struct ae_cache_key *k,
-                    struct lm_rec *r, uint32_t done)
+                    struct lm_rec *r, uint32_t n, uint32_t done)
 {
-    char key[LM_EXP_N];
-    int  rc = lm_write_begin(u);
+    int rc = lm_write_begin(u);
 
     if (rc)
         return rc;
-    if (done == 0) {
-        rc = prepare(u, k, r);
-    } else {
-        lm_exp_key(key, r->f.keep_until_us, LM_EXP_BODY, &r->f.body_id, 8);
-        rc = lm_rc(u, del(u, u->env->exp, key, LM_EXP_N));
-    }
+    if (done == 0)
+        rc = lm_prepare(u, k, r);
+    else
+        rc = lm_rc(u, announce_both(u, r, false));
     if (rc == AE_OK)
-        rc = lm_rc(u, put_chunks(u, r, done, chunk_count(r)));
+        rc = lm_rc(u, put_pieces(u, r, done, n));
     if (rc == AE_OK)
-        rc = lm_rc(u, put_head(u, k, r));
+        rc = lm_rc(u, lm_put_head(u, k, r));
     /* Last look before it is visible; look-ups compare once more. */
-    if (rc == AE_OK && tags_moved(u, r))
+    if (rc == AE_OK && lm_tags_moved(u, r))
         rc = AE_E_STATE;
     if (rc == AE_OK)
         return lm_write_commit(u);
@@ -297,20 +338,19 @@ int lm_put(struct lm_store *s, const struct ae_cache_key *k,
            struct lm_rec *r)
 {
     struct lm_use u;
-    uint32_t      done = 0;
+    uint32_t      done = 0, n = pieces_of(r->f.body_id, r->body)
+                              + pieces_of(r->f.gzip_id, r->gzip);
     int           rc = lm_write_lock(s, &u, 0);
 
     if (rc)
         return rc;
-    if (tags_moved(&u, r)) {
+    if (lm_tags_moved(&u, r)) {
         lm_write_unlock(&u);
         return AE_E_STATE;
     }
-    if (!lm_rec_inline(r))
-        r->f.body_id = atomic_fetch_add(&u.dir->head->body, 1) + 1;
-    rc = put_steps(&u, k, r, &done);
+    rc = put_steps(&u, k, r, n, &done);
     if (rc == AE_OK)
-        rc = put_last(&u, k, r, done);
+        rc = put_last(&u, k, r, n, done);
     lm_write_unlock(&u);
     return rc;
 }

@@ -15,7 +15,7 @@ struct item {
     struct ae_entry   e;          /* spans into text */
     struct ae_tag_gen tag[AE_CACHE_TAGS_MAX];
     size_t            ntags;
-    uint64_t          scope, cost, sum;
+    uint64_t          scope, cost, sum, id;
     ae_str            full;
     size_t            text_n;
     char              text[];
@@ -24,7 +24,7 @@ struct item {
 struct mem {
     struct ae_store  s;
     struct ae_gens   gens;
-    uint64_t         size, era;
+    uint64_t         size, era, last_id;
     size_t           max_object;
     char             secret[32];
     struct item     *bucket[BUCKETS];
@@ -84,16 +84,30 @@ static int copy_out(const struct item *i, ae_arena *a, struct ae_entry *out)
     text[i->text_n] = '\0';
     *out = i->e;
     ae_str *const span[] = { &out->ctype, &out->project, &out->ns,
-                             &out->name, &out->body, &out->etag };
+                             &out->name, &out->body, &out->etag,
+                             &out->gzip };
     for (size_t n = 0; n < sizeof(span) / sizeof(span[0]); n++)
         if (span[n]->p)
             span[n]->p = text + (span[n]->p - i->text);
     return AE_OK;
 }
 
+static void choose(struct ae_entry *out, unsigned want, uint64_t id)
+{
+    out->coded = (want & AE_WANT_GZIP) && out->gzip.n;
+    if (out->coded)
+        out->body = out->gzip;
+    out->gzip = ae_s(NULL, 0);
+    out->length = out->body.n;
+    out->id = id;
+    out->apart = (want & AE_WANT_APART) && out->length > AE_APART;
+    if (out->apart)
+        out->body = ae_s(NULL, 0);
+}
+
 static int mem_look(struct mem *m, const struct ae_cache_key *k,
                     const ae_str *tags, size_t ntags, int64_t now_us,
-                    ae_arena *a, struct ae_entry *out)
+                    unsigned want, ae_arena *a, struct ae_entry *out)
 {
     struct item *i = *find(m, k);
     int          rc;
@@ -107,17 +121,18 @@ static int mem_look(struct mem *m, const struct ae_cache_key *k,
         return 0;
     rc = copy_out(i, a, out);
     out->fresh = now_us < i->e.fresh_until_us;
+    choose(out, want, i->id);
     return rc ? rc : 1;
 }
 
-static int mem_get(ae_store *s, const struct ae_cache_key *k,
-                   const ae_str *tags, size_t ntags, int64_t now_us,
-                   ae_arena *a, struct ae_entry *out)
+static int mem_find(ae_store *s, const struct ae_cache_key *k,
+                    const ae_str *tags, size_t ntags, int64_t now_us,
+                    unsigned want, ae_arena *a, struct ae_entry *out)
 {
     int rc;
 
     memset(out, 0, sizeof(*out));
-    rc = mem_look((struct mem *)s, k, tags, ntags, now_us, a, out);
+    rc = mem_look((struct mem *)s, k, tags, ntags, now_us, want, a, out);
     if (rc == 1)
         s->stat.hits++;
     else
@@ -125,6 +140,31 @@ static int mem_get(ae_store *s, const struct ae_cache_key *k,
     if (rc == AE_E_CORRUPT)
         s->stat.corrupt++;
     return rc;
+}
+
+static int mem_get(ae_store *s, const struct ae_cache_key *k,
+                   const ae_str *tags, size_t ntags, int64_t now_us,
+                   ae_arena *a, struct ae_entry *out)
+{
+    return mem_find(s, k, tags, ntags, now_us, 0, a, out);
+}
+
+static int64_t mem_read(ae_store *s, const struct ae_entry *e, uint64_t from,
+                        char *buf, size_t n)
+{
+    struct mem *m = (struct mem *)s;
+
+    for (size_t b = 0; b < BUCKETS; b++)
+        for (const struct item *i = m->bucket[b]; i; i = i->next)
+            if (i->id == e->id) {
+                ae_str all = e->coded ? i->e.gzip : i->e.body;
+                ae_str part = ae_sub(all, (size_t)from,
+                                     n / AE_PIECE * AE_PIECE);
+
+                memcpy(buf, part.p, part.n);
+                return (int64_t)part.n;
+            }
+    return AE_E_NOTFOUND;
 }
 
 static int mem_generations(ae_store *s, const ae_str *tags, size_t n,
@@ -162,7 +202,7 @@ static struct item *item_new(const struct ae_cache_key *k,
                              const struct ae_entry *e)
 {
     size_t n = k->full.n + e->ctype.n + e->project.n + e->ns.n + e->name.n
-        + e->body.n + e->etag.n;
+        + e->body.n + e->gzip.n + e->etag.n;
     struct item *i = calloc(1, sizeof(*i) + n);
 
     if (!i)
@@ -176,6 +216,7 @@ static struct item *item_new(const struct ae_cache_key *k,
     i->e.name = keep(i, e->name);
     i->e.etag = keep(i, e->etag);
     i->e.body = keep(i, e->body);
+    i->e.gzip = keep(i, e->gzip);
     i->sum = item_sum(i);
     i->cost = ENTRY_COST + n;
     return i;
@@ -227,6 +268,7 @@ static int mem_put(ae_store *s, const struct ae_cache_key *k,
     i = item_new(k, e);
     if (!i)
         return AE_E_NOMEM;
+    i->id = ++m->last_id;
     i->scope = ae_hash64(scope, m->gens.seed);
     i->ntags = ntags;
     for (size_t t = 0; t < ntags; t++) {
@@ -254,6 +296,74 @@ static int mem_put(ae_store *s, const struct ae_cache_key *k,
     s->stat.puts++;
     return AE_OK;
 }
+
+/* ---- streams: all in memory until the end ------------------------------ */
+
+struct ae_stream {
+    struct mem         *m;
+    struct ae_cache_key k;
+    ae_str              tags[AE_CACHE_TAGS_MAX], scope;
+    size_t              ntags;
+    uint64_t            gen[AE_CACHE_TAGS_MAX];
+    ae_heap             heap;
+    ae_arena            a;
+    ae_buf              part[2];
+};
+
+static void mem_abort(ae_stream *w)
+{
+    ae_heap_free(&w->heap);
+    free(w);
+}
+
+static int mem_open(ae_store *s, const struct ae_cache_key *k,
+                    const struct ae_entry *e, const ae_str *tags,
+                    size_t ntags, const uint64_t *gen, ae_str scope,
+                    ae_stream **out)
+{
+    ae_stream *w = calloc(1, sizeof(*w));
+
+    (void)e;
+    *out = NULL;
+    if (!w)
+        return AE_E_NOMEM;
+    w->m = (struct mem *)s;
+    ae_arena_init(&w->a, ae_heap_mem(&w->heap), NULL, 0);
+    w->k = *k;
+    w->k.full = ae_dup(&w->a, k->full);
+    w->scope = ae_dup(&w->a, scope);
+    w->ntags = ntags < AE_CACHE_TAGS_MAX ? ntags : AE_CACHE_TAGS_MAX;
+    for (size_t i = 0; i < w->ntags; i++) {
+        w->tags[i] = ae_dup(&w->a, tags[i]);
+        w->gen[i] = gen[i];
+    }
+    for (int i = 0; i < 2; i++)
+        ae_buf_init(&w->part[i], &w->a, w->m->max_object);
+    *out = w;
+    return AE_OK;
+}
+
+static int mem_write(ae_stream *w, bool coded, ae_str part)
+{
+    ae_buf_put(&w->part[coded], part);
+    return w->part[coded].bad ? AE_E_TOOBIG : AE_OK;
+}
+
+static int mem_commit(ae_stream *w, const struct ae_entry *e, bool coded)
+{
+    struct ae_entry all = *e;
+    int             rc;
+
+    all.body = ae_buf_str(&w->part[0]);
+    if (coded)
+        all.gzip = ae_buf_str(&w->part[1]);
+    rc = w->a.failed ? AE_E_NOMEM
+        : mem_put(&w->m->s, &w->k, &all, w->tags, w->ntags, w->gen, w->scope);
+    mem_abort(w);
+    return rc;
+}
+
+/* ---- purge ------------------------------------------------------------- */
 
 /* Drop what |doomed| names; returns how many. */
 static int64_t sweep(struct mem *m, int64_t now_us, const uint64_t *tag)
@@ -334,9 +444,15 @@ static void mem_settle(ae_store *s, const struct ae_cache_key *k,
 static const struct ae_store_ops mem_ops = {
     .close = mem_close,
     .get = mem_get,
+    .find = mem_find,
+    .read = mem_read,
     .generations = mem_generations,
     .bump = mem_bump,
     .put = mem_put,
+    .open = mem_open,
+    .write = mem_write,
+    .commit = mem_commit,
+    .abort = mem_abort,
     .tick = mem_tick,
     .purge = mem_purge,
     .walk = mem_walk,
