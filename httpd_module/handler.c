@@ -5,6 +5,8 @@
 
 #include "mod_argo_edge.h"
 
+#define LARGE_WINDOW  (4 * AE_READ_MIN)
+
 /* Type, length and fields of our answer. */
 void argo_edge_head(request_rec *r, argo_edge_ctx *ctx)
 {
@@ -17,7 +19,9 @@ void argo_edge_head(request_rec *r, argo_edge_ctx *ctx)
         apr_table_setn(r->headers_out, argo_edge_str(r->pool, f[k].name),
                        argo_edge_str(r->pool, f[k].value));
     if (ctx->act.reply.status != HTTP_NOT_MODIFIED)
-        ap_set_content_length(r, (apr_off_t) ctx->act.reply.body.n);
+        ap_set_content_length(r, ctx->act.reply.more
+                              ? (apr_off_t) ctx->act.reply.more
+                              : (apr_off_t) ctx->act.reply.body.n);
     /* ranges and validators are the core's business (K14) */
     apr_table_unset(r->headers_in, "Range");
     apr_table_unset(r->headers_in, "If-Range");
@@ -33,6 +37,31 @@ apr_bucket *argo_edge_bucket(request_rec *r, argo_edge_ctx *ctx)
                   : NULL;
 }
 
+/* A large stored body, copied out piece by piece as the client takes it: httpd
+ * itself waits when the client is slow.  APR_EGENERAL: the rest is gone. */
+static apr_status_t send_large(request_rec *r, argo_edge_ctx *ctx,
+                               apr_bucket_brigade *bb)
+{
+    char *buf = apr_palloc(r->pool, LARGE_WINDOW);
+    apr_uint64_t left = ctx->act.reply.more;
+    apr_status_t rc;
+    apr_int64_t n;
+
+    while (left > 0) {
+        n = ae_txn_read(ctx->txn, buf, LARGE_WINDOW);
+        if (n <= 0 || (apr_uint64_t) n > left)
+            return APR_EGENERAL;
+        left -= (apr_uint64_t) n;
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(
+            buf, (apr_size_t) n, r->connection->bucket_alloc));
+        rc = ap_pass_brigade(r->output_filters, bb);
+        apr_brigade_cleanup(bb);
+        if (rc != APR_SUCCESS || r->connection->aborted)
+            return APR_ECONNABORTED;
+    }
+    return APR_SUCCESS;
+}
+
 static int send_answer(request_rec *r, argo_edge_ctx *ctx)
 {
     apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
@@ -41,6 +70,12 @@ static int send_answer(request_rec *r, argo_edge_ctx *ctx)
 
     ctx->sent = 1;
     argo_edge_head(r, ctx);
+    if (ctx->act.reply.more && send_large(r, ctx, bb) != APR_SUCCESS) {
+        /* its length was announced: all that is left is to break off */
+        r->connection->keepalive = AP_CONN_CLOSE;
+        r->connection->aborted = 1;
+        return OK;
+    }
     b = argo_edge_bucket(r, ctx);
     if (b)
         APR_BRIGADE_INSERT_TAIL(bb, b);

@@ -215,6 +215,8 @@ struct ae_act {
         const struct ae_field *hdr;    /* further headers to send */
         size_t                 nhdr;
         ae_str                 body;
+        uint64_t               more;   /* not 0: no |body|, but so many bytes
+                                          by ae_txn_read() */
     } reply;                           /* FAIL, REPLY, CACHED */
     struct {
         unsigned               flags;  /* AE_FWD_* */
@@ -261,6 +263,13 @@ int ae_txn_fetched(ae_txn *t, uint32_t id, int status, ae_str ctype,
  * confirmed identity, an unknown verdict).  Ask after a terminal action; for
  * a host's own conditions, which are asked besides Argo CD's. */
 int ae_txn_can(ae_txn *t, ae_str resource, ae_str action, ae_str object);
+
+/* A large stored body, in order: up to |n| >= AE_READ_MIN bytes into |buf|.
+ * Returns how many, 0 at the end; AE_E_*: the rest is gone, break the
+ * connection off, since its length was announced.  Pins nothing between calls,
+ * however slow the client. */
+enum { AE_READ_MIN = 16360 };
+int64_t ae_txn_read(ae_txn *t, char *buf, size_t n);
 
 /* End: drops references (snapshot, identity).  Safe at any point, once. */
 void ae_txn_end(ae_txn *t);

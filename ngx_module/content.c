@@ -82,7 +82,9 @@ ngx_http_argo_edge_head(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
     r->headers_out.content_type.len = ctx->act.reply.ctype.n;
     r->headers_out.content_type_len = ctx->act.reply.ctype.n;
     r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.content_length_n = ctx->act.reply.body.n;
+    r->headers_out.content_length_n = ctx->act.reply.more
+                                      ? (off_t) ctx->act.reply.more
+                                      : (off_t) ctx->act.reply.body.n;
 
     if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
         ngx_http_clear_content_length(r);
@@ -131,6 +133,10 @@ ngx_http_argo_edge_send(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
+    }
+
+    if (ctx->act.reply.more) {
+        return ngx_http_argo_edge_send_large(r, ctx);
     }
 
     if (ctx->act.reply.body.n == 0) {

@@ -74,6 +74,10 @@ typedef struct {
     struct ae_act                   act;
     ngx_http_handler_pt             content;   /* the location's own */
     ngx_http_argo_edge_fetch_t      fetch;
+    ngx_chain_t                    *free_windows;  /* of a large body */
+    ngx_chain_t                    *busy_windows;
+    ngx_uint_t                      nwindows;
+    uint64_t                        left;
     off_t                           fed;
     off_t                           expected;  /* -1: chunked */
     unsigned                        waiting:1; /* for a sub-request */
@@ -124,6 +128,10 @@ ngx_int_t ngx_http_argo_edge_pass_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_argo_edge_replace(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx, const struct ae_act *act);
 ngx_chain_t *ngx_http_argo_edge_chain(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx);
+
+/* large.c */
+ngx_int_t ngx_http_argo_edge_send_large(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
 
 /* filter.c */

@@ -3,7 +3,7 @@
  * small transactions under fresh ids while it arrives, the head last.  Until
  * then nobody sees it, and if its writer dies the collector finds the ids.
  *
- * A transaction needs the writer lock, which is tried and never waited for: what
+ * A transaction needs the writer lock, which is tried and not waited for: what
  * cannot be written now is kept for the next try, up to a bound.
  */
 #include "cache/store_lmdb.h"

@@ -95,6 +95,7 @@ struct ae_loc {
     int      lease_probe;       /* 0/1, -1 unset */
     int      lists;             /* tenants' lists of full copies: 0/1, -1 */
     int      serve;             /* enum ae_serve, -1 unset */
+    int      gzip;              /* keep and serve a compressed copy: 0/1, -1 */
     int      status_header;     /* Cache-Status to clients: 0/1, -1 unset */
     int64_t  ttl_applications_ms, ttl_objects_ms, ttl_settings_ms; /* -1 */
     int64_t  quarantine_ms;     /* after a write, -1 */

@@ -351,6 +351,12 @@ SETTER(set_lease)
     return duration(args[0], &l->lease_ms, err);
 }
 
+SETTER(set_gzip)
+{
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    return on_off(args[0], &l->gzip, err);
+}
+
 SETTER(set_collapse)
 {
     UNUSED(a), UNUSED(c), UNUSED(n);

@@ -19,6 +19,7 @@ void ae_loc_init(struct ae_loc *l)
     l->grpc = l->unknown_api = l->cache = l->lookup = l->status_header = -1;
     l->lists = -1;
     l->serve = -1;
+    l->gzip = -1;
     l->ttl_applications_ms = l->ttl_objects_ms = l->ttl_settings_ms = -1;
     l->limit_dry_run = l->limit_headers = -1;
     l->quarantine_ms = l->max_object = l->max_body = l->lease_ms = -1;
@@ -48,6 +49,7 @@ void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
     inherit(&child->lookup, parent->lookup);
     inherit(&child->lease_probe, parent->lease_probe);
     inherit(&child->lists, parent->lists);
+    inherit(&child->gzip, parent->gzip);
     inherit(&child->status_header, parent->status_header);
     inherit(&child->serve, parent->serve);
     inherit64(&child->ttl_applications_ms, parent->ttl_applications_ms);
@@ -70,7 +72,8 @@ void ae_loc_defaults(struct ae_loc *l)
 {
     static const struct ae_loc def = {
         .mode = AE_MODE_OFF, .grpc = AE_GRPC_PASS, .unknown_api = AE_UNK_DENY,
-        .cache = 1, .lookup = 0, .status_header = 0, .lists = 1,
+        .cache = 1, .gzip = 1, .lookup = 0,
+        .status_header = 0, .lists = 1,
         .serve = AE_SERVE_NONE,
         .ttl_applications_ms = 5000, .ttl_objects_ms = 30000,
         .ttl_settings_ms = 60000, .quarantine_ms = 5000,

@@ -35,7 +35,7 @@ static bool add_piece(struct ae_collect *c, size_t cap)
 }
 
 void ae_collect_open(struct ae_collect *c, ae_arena *a, size_t max,
-                     int64_t length)
+                     size_t first, int64_t length)
 {
     memset(c, 0, sizeof *c);
     c->a = a;
@@ -46,7 +46,7 @@ void ae_collect_open(struct ae_collect *c, ae_arena *a, size_t max,
     if ((uint64_t)length > max)
         c->bad = true;
     else
-        add_piece(c, (size_t)length);
+        add_piece(c, (uint64_t)length < first ? (size_t)length : first);
 }
 
 bool ae_collect_put(struct ae_collect *c, ae_str part)

@@ -28,6 +28,8 @@
 #define AE_QUAR_SLOTS 256       /* tags in quarantine, per process */
 #define AE_ALLOWED_SLOTS 512    /* decisions remembered, per process */
 #define AE_GRPC_MAX (1 << 20)   /* gRPC message read for a decision */
+#define AE_SMALL (256 << 10)    /* answers up to this are stored in one go */
+#define AE_COPY_MAX (64 << 20)  /* the same of full copies of lists */
 #define AE_401_MAX 4096         /* 401 body read for the lease (T7) */
 
 /* ---- snapshot.c --------------------------------------------------------- */
@@ -241,7 +243,7 @@ void ae_quar_free(ae_engine *e);
 /* ---- collect.c ---------------------------------------------------------- */
 
 /* The body of an answer: allocated once if its length is announced (-1: it is
- * not), else in pieces.  Bad: over |max|, over |length|, or out of memory;
+ * not) and at most |first|, else in pieces.  Bad: over |max|, over |length|, or out of memory;
  * from then on nothing more is kept. */
 struct ae_piece;
 struct ae_collect {
@@ -252,12 +254,24 @@ struct ae_collect {
     bool             bad;
 };
 void   ae_collect_open(struct ae_collect *c, ae_arena *a, size_t max,
-                       int64_t length);
+                       size_t first, int64_t length);
 bool   ae_collect_put(struct ae_collect *c, ae_str part); /* !bad */
 bool   ae_collect_whole(const struct ae_collect *c);
 /* In one piece, in the arena; absent if that has no room.  Only if it is not
  * bad. */
 ae_str ae_collect_join(struct ae_collect *c);
+
+/* ---- keep.c ------------------------------------------------------------- */
+
+/* The lifetime of this operation's answers. */
+int64_t     ae_keep_ttl_us(const ae_txn *t);
+/* NULL: stored; else why not, for t->cache_var. */
+struct ae_keep;
+const char *ae_keep_whole(ae_txn *t, ae_str body);
+void        ae_keep_begin(ae_txn *t);
+bool        ae_keep_part(ae_txn *t, ae_str part); /* false: no more */
+const char *ae_keep_end(ae_txn *t);
+void        ae_keep_free(ae_txn *t);
 
 /* ---- txn.c -------------------------------------------------------------- */
 
@@ -369,6 +383,8 @@ struct ae_txn {
     int                  shadow_status; /* what enforce would have said */
     ae_str               shadow_body;
     struct ae_act        instead;   /* of a failed answer */
+    struct ae_entry     *apart;     /* to be read in pieces */
+    uint64_t             apart_at;
     size_t               nreply_hdr;
     size_t               nset;
     size_t               ntrace;
@@ -378,6 +394,9 @@ struct ae_txn {
     int                  resp_status;
     ae_str               resp_ctype;
     struct ae_collect    resp;
+    struct ae_keep      *keep;      /* a large answer under way */
+    const char          *keep_why;  /* ... is not kept */
+    size_t               small;     /* collected before it counts as large */
     bool                 want_401, want_compare, want_store;
     int64_t              max_age_s;  /* of the upstream, -1 none */
     size_t               nresp_set;
@@ -450,6 +469,7 @@ void            ae_copies_free(ae_engine *e);
 /* Read edge.* of a list's query into t->page, and the rest as the request. */
 void ae_list_route(ae_txn *t);
 /* An answer made of a full copy, as if it had been stored. */
+bool ae_list_full(ae_txn *t); /* a copy may come of the answer */
 bool ae_list_look_up(ae_txn *t, struct ae_entry *en);
 /* Fields of the answer to a page. */
 void ae_list_headers(ae_txn *t);

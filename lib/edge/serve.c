@@ -5,6 +5,11 @@
  */
 #include "edge/edge.h"
 
+/* In place of a failed answer a body goes out in one piece. */
+#define AE_INSTEAD_MAX (16 << 20)
+
+_Static_assert((int)AE_READ_MIN == (int)AE_PIECE, "what the store reads");
+
 /* T8: may this caller see this object now? */
 static bool still_allowed(ae_txn *t, const struct ae_entry *en)
 {
@@ -63,15 +68,18 @@ static int64_t seconds(int64_t us)
 }
 
 /* |how|: members of Cache-Status (RFC 9211) between our name and ttl. */
-static void hit_fields(ae_txn *t, const struct ae_entry *en, ae_str how)
+static void hit_fields(ae_txn *t, const struct ae_entry *en, ae_str etag,
+                       ae_str how)
 {
     int64_t age = (t->wall_us - en->stored_us) / 1000000;
     size_t n = how.n;
 
     ae_reply_header(t, AE_STR("Age"),
                     ae_s(t->age, digits(t->age, age > 0 ? age : 0)));
-    if (en->etag.n)
-        ae_reply_header(t, AE_STR("ETag"), en->etag);
+    if (etag.n)
+        ae_reply_header(t, AE_STR("ETag"), etag);
+    if (en->coded)
+        ae_reply_header(t, AE_STR("Content-Encoding"), AE_STR("gzip"));
     if (t->loc->status_header <= 0 || n + 32 > sizeof t->status_text)
         return;
     memcpy(t->status_text, how.p, n);
@@ -82,36 +90,73 @@ static void hit_fields(ae_txn *t, const struct ae_entry *en, ae_str how)
     ae_reply_header(t, AE_STR("Cache-Status"), ae_s(t->status_text, n));
 }
 
+/* Another encoding is another representation, with a validator of its own
+ * (RFC 9110 section 8.8.3). */
+static ae_str coded_etag(ae_txn *t, ae_str etag)
+{
+    if (etag.n < 2)
+        return etag;
+    return ae_concat(&t->a, (ae_str[]){ ae_sub(etag, 0, etag.n - 1),
+                                        AE_STR("-gzip\"") }, 2);
+}
+
 /* K14: the caller may have the body, so they may hear that it is the same. */
 static void fill(ae_txn *t, const struct ae_entry *en, ae_str how)
 {
     ae_str inm = t->req->hdr[AE_H_IF_NONE_MATCH];
+    ae_str etag = en->coded ? coded_etag(t, en->etag) : en->etag;
 
     t->nreply_hdr = 0;
-    hit_fields(t, en, how);
+    t->apart = NULL;
+    hit_fields(t, en, etag, how);
     ae_list_headers(t);
     ae_limit_reply(t);
-    if (inm.n && ae_etag_listed(inm, en->etag)) {
+    if (inm.n && ae_etag_listed(inm, etag)) {
         ae_reply_body(t, 304, ae_s(NULL, 0), ae_s(NULL, 0));
         ae_count(t->e, AE_N_cache_304);
-    } else {
-        ae_reply_body(t, en->status, en->ctype, en->body);
+        return;
     }
+    ae_reply_body(t, en->status, en->ctype, en->body);
+    if (en->apart) {
+        t->apart = ae_alloc(&t->a, sizeof *en);
+        if (t->apart)
+            *t->apart = *en;
+        t->apart_at = 0;
+        t->act.reply.more = en->length;
+    }
+}
+
+int64_t ae_txn_read(ae_txn *t, char *buf, size_t n)
+{
+    ae_store *s = ae_edge_store(t->e);
+    int64_t got;
+
+    if (!t->done || !t->apart || n < AE_READ_MIN)
+        return AE_E_STATE;
+    if (t->apart_at >= t->apart->length)
+        return 0;
+    got = s->ops->read(s, t->apart, t->apart_at, buf, n);
+    if (got > 0)
+        t->apart_at += (uint64_t)got;
+    return got ? got : AE_E_CORRUPT;
 }
 
 /* ---- a hit -------------------------------------------------------------- */
 
-static bool look_up(ae_txn *t, struct ae_entry *en)
+static bool look_up(ae_txn *t, unsigned want, struct ae_entry *en)
 {
     ae_store *s = ae_edge_store(t->e);
+    ae_str ae = t->req->hdr[AE_H_ACCEPT_ENCODING];
     struct ae_entry made;
     bool found;
     int rc = 0;
 
+    if (ae.n && t->loc->gzip == 1 && ae_gzip_accepted(ae))
+        want |= AE_WANT_GZIP;
     if (!t->page) { /* what the upstream sends is no page */
         ae_lock(t->e, &t->e->store_lock);
-        rc = s->ops->get(s, &t->key, t->tags, t->ntags, t->wall_us, &t->a,
-                         en);
+        rc = s->ops->find(s, &t->key, t->tags, t->ntags, t->wall_us, want,
+                          &t->a, en);
         ae_unlock(t->e, &t->e->store_lock);
     }
     if (rc == AE_E_CORRUPT)
@@ -153,7 +198,7 @@ bool ae_serve(ae_txn *t)
         t->fwd = "request";
         return false;
     }
-    if (!look_up(t, &en))
+    if (!look_up(t, AE_WANT_APART, &en))
         return false;
     if (!ae_serve_lease(t)) {
         ae_count(t->e, AE_N_cache_no_lease);
@@ -232,7 +277,8 @@ const struct ae_act *ae_serve_if_error(ae_txn *t, int status)
 
     if (!t->stale || (status != 500 && (status < 502 || status > 504))
         || !ae_still_now(t) || !ae_serve_lease(t)
-        || !within(t, t->loc->stale_error_ms) || !look_up(t, &en)
+        || !within(t, t->loc->stale_error_ms)
+        || t->stale->length > AE_INSTEAD_MAX || !look_up(t, 0, &en)
         || !still_allowed(t, &en))
         return NULL;
     for (int i = 0, v = status; i < 3; i++, v /= 10)

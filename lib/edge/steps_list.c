@@ -286,17 +286,17 @@ static struct ae_copy *copy_of(ae_txn *t, ae_str body,
 
 /* Is the answer to this request all there is?  The caller asked for all of
  * it, and may see everything. */
-static bool whole(ae_txn *t, struct ae_cache_key *key)
+bool ae_list_full(ae_txn *t)
 {
     return t->loc->lists == 1 && ae_list_kind(t) >= 0 && !t->tgt.nq
-        && t->rights && ae_list_covers(t, t->rights)
-        && ae_list_copy_key(t, key) == AE_OK;
+        && t->rights && ae_list_covers(t, t->rights);
 }
 
 const struct ae_cache_key *ae_list_key(ae_txn *t, ae_str body,
                                        struct ae_cache_key *room)
 {
-    struct ae_copy *c = whole(t, room) ? copy_of(t, body, room) : NULL;
+    struct ae_copy *c = ae_list_full(t) && ae_list_copy_key(t, room) == AE_OK
+        ? copy_of(t, body, room) : NULL;
 
     if (!c)
         return &t->key;

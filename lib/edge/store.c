@@ -155,20 +155,6 @@ static void edit_headers(ae_txn *t, const struct ae_resp *r)
         edit_set(t, AE_STR("Cache-Status"), cache_status(t));
 }
 
-static int64_t ttl_us(const ae_txn *t)
-{
-    const struct ae_op *op = t->tgt.op;
-    int64_t ms;
-
-    if (op->cache == AE_CC_LOGIN)
-        ms = t->loc->ttl_settings_ms;
-    else if (ae_starts(ae_cs(op->resource), AE_STR("application")))
-        ms = t->loc->ttl_applications_ms;
-    else
-        ms = t->loc->ttl_objects_ms;
-    return ms > 0 ? ms * 1000 : 0;
-}
-
 static size_t max_object(const ae_txn *t)
 {
     return t->loc->max_object > 0 ? (size_t)t->loc->max_object : 0;
@@ -218,6 +204,7 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
         t->want_store = true;
         t->resp_ctype = ae_dup(&t->a, r->ctype);
         t->max_age_s = ae_cache_max_age(r->cache_control);
+        ae_keep_begin(t);
     } else {
         ae_collapse_end(t, true);
     }
@@ -227,10 +214,12 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     edit->nset = t->nresp_set;
     t->list_shadow = t->list_shadow && r->status == 200
         && !r->content_encoding.n;
-    t->list_ttl_us = t->list_shadow ? ttl_us(t) : 0;
+    t->list_ttl_us = t->list_shadow ? ae_keep_ttl_us(t) : 0;
     if (t->want_store || t->want_401 || t->want_compare || t->list_shadow) {
         ae_collect_open(&t->resp, &t->a, t->want_store || t->list_shadow
-                        ? max_object(t) : AE_401_MAX, r->content_length);
+                        ? max_object(t) : AE_401_MAX,
+                        t->want_store ? t->small : AE_COPY_MAX,
+                        r->content_length);
         edit->feed = !t->resp.bad;
     }
     return AE_OK;
@@ -242,6 +231,8 @@ int ae_txn_resp_part(ae_txn *t, ae_str part)
 {
     if (!t->resp_seen || t->resp_ended || !t->resp.a)
         return AE_E_STATE;
+    if (t->want_store)
+        return ae_keep_part(t, part) ? AE_OK : AE_E_TOOBIG;
     return ae_collect_put(&t->resp, part) ? AE_OK : AE_E_TOOBIG;
 }
 
@@ -267,122 +258,14 @@ static void end_401(ae_txn *t, ae_str body)
         ae_dead_mark(t, msg);
 }
 
-static int64_t within_token(const struct ae_identity *id, int64_t until)
+static void settle_store(ae_txn *t, const char *why)
 {
-    if (id && id->has_exp && id->exp > 0 && id->exp < until / 1000000)
-        until = id->exp * 1000000;
-    return until;
-}
-
-/* R24: nothing outlives the token that it was fetched with.  Counted from
- * the moment the question was asked, when the answer was at its freshest. */
-static int64_t fresh_until(const ae_txn *t)
-{
-    int64_t ttl = ttl_us(t), until;
-
-    /* Not longer than the upstream itself grants (RFC 9111 section 4.2). */
-    if (t->max_age_s >= 0 && t->max_age_s * 1000000 < ttl)
-        ttl = t->max_age_s * 1000000;
-    until = t->wall_us + ae_edge_jitter(t->e, ttl);
-    return within_token(t->id, until);
-}
-
-int64_t ae_answer_fresh(ae_txn *t, const struct ae_identity *id)
-{
-    return within_token(id, t->wall_us + ae_edge_jitter(t->e, ttl_us(t)));
-}
-
-/* RFC 5861, inside the same bound. */
-static int64_t keep_until(const ae_txn *t, int64_t fresh)
-{
-    int64_t ms = t->loc->stale_revalidate_ms > t->loc->stale_error_ms
-        ? t->loc->stale_revalidate_ms : t->loc->stale_error_ms;
-
-    return ms > 0 ? within_token(t->id, fresh + ms * 1000) : fresh;
-}
-
-static ae_str scope_of(const ae_txn *t)
-{
-    if (t->rights && t->tgt.op->cache != AE_CC_LOGIN)
-        return ae_s((const char *)t->rights->scope, sizeof t->rights->scope);
-    return AE_STR("login");
-}
-
-ae_str ae_answer_etag(ae_txn *t, ae_str body, ae_str scope)
-{
-    ae_store *s = ae_edge_store(t->e);
-    struct ae_etag *e = ae_etag_begin(&t->a, s->ops->secret(s), scope);
-    char *out = ae_alloc(&t->a, AE_ETAG_LEN);
-
-    if (!e || !out)
-        return ae_s(NULL, 0);
-    ae_etag_feed(e, body);
-    ae_etag_end(e, out);
-    return ae_s(out, AE_ETAG_LEN);
-}
-
-static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
-{
-    struct ae_entry en = {
-        .status = t->resp_status,
-        .ctype = t->resp_ctype,
-        .project = o->project,
-        .ns = o->ns,
-        .name = o->name,
-        .body = body,
-        .etag = ae_answer_etag(t, body, scope_of(t)),
-        .stored_us = t->wall_us,
-        .fresh_until_us = fresh_until(t),
-    };
-    ae_store *s = ae_edge_store(t->e);
-    ae_str scope = scope_of(t);
-    const struct ae_cache_key *key;
-    struct ae_cache_key room;
-    int rc;
-
-    if (en.fresh_until_us <= ae_edge_wall(t->e))
-        return "expired";
-    en.keep_until_us = keep_until(t, en.fresh_until_us);
-    key = ae_list_key(t, body, &room);
-    ae_lock(t->e, &t->e->store_lock);
-    rc = s->ops->put(s, key, &en, t->tags, t->ntags, t->gen, scope);
-    ae_unlock(t->e, &t->e->store_lock);
-    if (rc == AE_OK)
-        ae_list_stored(t, &en);
-    switch (rc) {
-    case AE_OK: return NULL;
-    case AE_E_STATE: return "overtaken";
-    case AE_E_BUSY: return "busy";
-    case AE_E_FULL: return "full";
-    default: return "error";
-    }
-}
-
-static const char *keep(ae_txn *t, ae_str body)
-{
-    const char *why = ae_cache_admit_body(body);
-    struct ae_object o = { .known = true };
-
-    if (why)
-        return why;
-    if (t->tgt.op->cache == AE_CC_OBJECT) {
-        ae_learn_object(t, body, &o);
-        if (!o.known)
-            return "project unknown";
-        if (ae_eq(ae_cs(t->tgt.op->name), AE_STR("ApplicationService_Get")))
-            ae_learn_hint(t, &o);
-    }
-    /* The arena ran dry on the way: the object may be half read (F8). */
-    if (t->a.failed)
-        return "memory";
-    if (ae_quar_holds(t->e, t->tags, t->ntags))
-        return "quarantine";
-    return put(t, &o, body);
+    t->cache_var = why ? why : "stored";
+    ae_count(t->e, why ? AE_N_cache_not_stored : AE_N_cache_stored);
 }
 
 static void resp_end(ae_txn *t, bool complete)
 {
-    const char *why;
     ae_str body;
 
     t->resp_ended = true;
@@ -395,9 +278,15 @@ static void resp_end(ae_txn *t, bool complete)
     }
     if (!complete || !ae_collect_whole(&t->resp)) {
         if (t->want_store) {
-            t->cache_var = t->resp.bad ? "too big" : "incomplete";
+            t->cache_var = t->keep_why;
+            if (!t->keep_why)
+                t->cache_var = t->resp.bad ? "too big" : "incomplete";
             ae_count(t->e, AE_N_cache_not_stored);
         }
+        return;
+    }
+    if (t->keep) {
+        settle_store(t, ae_keep_end(t));
         return;
     }
     body = ae_collect_join(&t->resp);
@@ -412,9 +301,7 @@ static void resp_end(ae_txn *t, bool complete)
                                                    : AE_N_divergence);
     if (!t->want_store)
         return;
-    why = keep(t, body);
-    t->cache_var = why ? why : "stored";
-    ae_count(t->e, why ? AE_N_cache_not_stored : AE_N_cache_stored);
+    settle_store(t, ae_keep_whole(t, body));
 }
 
 /* Whoever waits looks once the store has it. */
@@ -425,6 +312,7 @@ void ae_txn_resp_end(ae_txn *t, bool complete)
     if (!t->resp_seen || t->resp_ended)
         return;
     resp_end(t, complete);
+    ae_keep_free(t);
     /* A client that went away says nothing of the next answer. */
     vain = complete && t->want_store && t->cache_var
         && strcmp(t->cache_var, "stored") != 0;

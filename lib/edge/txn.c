@@ -57,6 +57,7 @@ void ae_txn_end(ae_txn *t)
 {
     if (!t)
         return;
+    ae_keep_free(t);
     ae_collapse_end(t, false);
     ae_rights_unref(t->rights);
     t->rights = NULL;

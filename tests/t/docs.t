@@ -33,7 +33,7 @@ is_deeply([sort keys %said], [sort keys %var],
 # what $argo_edge_cache may say
 my %word;
 for my $f (qw(lib/edge/steps_cache.c lib/edge/serve.c lib/edge/store.c
-    lib/cache/admission.c))
+    lib/edge/keep.c lib/cache/admission.c))
 {
     my $c = slurp(top() . "/$f");
     $word{$1} = 1 while $c =~ /(?:return|cache_var\s=|no_cache\(t,|[?:]\s)

@@ -40,7 +40,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(scenarios kinds until_true jwt app json_answer raw_answer
-    edge_cli);
+    large_body edge_cli);
 
 $ENV{AE_NGX_MODULE} ||= build() . '/nginx/ngx_http_argo_edge_module.so';
 
@@ -168,10 +168,7 @@ sub world {
         my $out = $s->{"$req->{method} $req->{target} "
             . _who($req)} // $s->{"$req->{method} $req->{target}"}
             // return;
-        if (ref $out eq 'HASH') { # { delay => seconds, raw => answer }
-            sleep $out->{delay};
-            return $out->{raw};
-        }
+        return _special($out, $sock) if ref $out eq 'HASH';
         return $out if !ref $out;
         print $sock $$out;    # these very bytes, and then the end
         return '';
@@ -185,6 +182,32 @@ sub world {
         ref $arg{server} eq 'CODE' ? $arg{server}->($w->{up}->port)
             : %{ $arg{server} || {} });
     return $w;
+}
+
+# A list of |n| bytes or a few more.
+sub large_body {
+    my ($n) = @_;
+    my $item = app('teama', 'x' x 200);
+    my $many = int($n / (1 + length $item)) + 1;
+    return '{"items":[' . join(',', ($item) x $many) . ']}';
+}
+
+# { raw => answer, delay => seconds }, or { large => bytes, cut => bytes }:
+# chunks, broken off after |cut|.
+sub _special {
+    my ($out, $sock) = @_;
+    sleep $out->{delay} if $out->{delay};
+    return $out->{raw} if !$out->{large};
+    my $body = large_body($out->{large});
+    print $sock "HTTP/1.1 200 X\r\nContent-Type: application/json\r\n"
+        . "Transfer-Encoding: chunked\r\n\r\n";
+    my $end = $out->{cut} || length $body;
+    for (my $at = 0; $at < $end; $at += 65536) {
+        my $part = substr $body, $at, $end - $at < 65536 ? $end - $at : 65536;
+        printf $sock "%x\r\n%s\r\n", length $part, $part;
+    }
+    print $sock "0\r\n\r\n" if !$out->{cut};
+    return '';
 }
 
 # In nginx's spelling: Server knows httpd's.
@@ -205,8 +228,9 @@ sub _publish {
     rename "$w->{dir}/script.new", "$w->{dir}/script" or die $!;
 }
 
-# What the upstream says from now on; \$bytes: then it closes; a hash: later.
-# With undef the world's own answer comes back.  "GET /x @alice": to alice only.
+# What the upstream says from now on; \$bytes: then it closes; a hash: see
+# _special.  With undef the world's own answer comes back.  "GET /x @alice": to
+# alice only.
 sub says {
     my ($w, %more) = @_;
     for my $k (keys %more) {

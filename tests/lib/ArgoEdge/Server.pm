@@ -64,7 +64,7 @@ sub build_dir {
 sub new {
     my ($class, %arg) = @_;
     my $self = bless { kind => 'nginx', mode => 'on', conf => {}, workers => 1,
-        directives => '', %arg }, $class;
+        cache_size => '32m', directives => '', %arg }, $class;
     $self->{how} = $KIND{ $self->{kind} } or die "no such server kind";
     $self->{dir} = tempdir("ae-$self->{kind}-XXXXXX", TMPDIR => 1,
         CLEANUP => 1);
@@ -115,7 +115,7 @@ sub _conf_nginx {
     my $user = $> == 0 ? 'user ' . ($self->{user} || 'root') . ';' : '';
     my $format = join ' ', map { "$_=\$argo_edge_$_" } @VARS;
     my $inputs = $self->{inputs} ? "argo_edge_inputs $self->{inputs};" : '';
-    my $cache = $self->{cache} ? "argo_edge_cache $dir/cache size=32m;" : '';
+    my $cache = $self->{cache} ? "argo_edge_cache $dir/cache size=$self->{cache_size};" : '';
     my $pass = $self->{upstream}
         ? "proxy_pass http://127.0.0.1:$self->{upstream};" : '';
     my $listen2 = $self->{http2}
@@ -176,7 +176,7 @@ sub _conf_httpd {
     my $user = $> == 0 ? "User www-data\nGroup www-data" : '';
     my $format = join ' ', map { "$_=%{argo_edge_$_}n" } @VARS;
     my $inputs = $self->{inputs} ? "ArgoEdgeInputs $self->{inputs}" : '';
-    my $cache = $self->{cache} ? "ArgoEdgeCache $dir/cache size=32m" : '';
+    my $cache = $self->{cache} ? "ArgoEdgeCache $dir/cache size=$self->{cache_size}" : '';
     my $pass = $self->{upstream} ? "ProxyPass / "
         . "http://127.0.0.1:$self->{upstream}/ nocanon" : '';
     # one child with 25 threads, since leases belong to a process; a graceful
@@ -393,11 +393,12 @@ sub parse {
     }
     $body //= '';
     if (($header{'transfer-encoding'} // '') =~ /chunked/i) {
-        my $out = '';
-        while ($body =~ s/^([0-9a-f]+)[^\r\n]*\r\n//i) {
+        my ($out, $at) = ('', 0);
+        while (substr($body, $at, 20) =~ /^([0-9a-f]+)[^\r\n]*\r\n/i) {
             my $n = hex $1 or last;
-            $out .= substr $body, 0, $n, '';
-            $body =~ s/^\r\n//;
+            $at += $+[0];
+            $out .= substr $body, $at, $n;
+            $at += $n + 2;
         }
         $body = $out;
     }
