@@ -424,7 +424,8 @@ void ae_list_shadow_end(ae_txn *t, ae_str body)
         ae_count(t->e, n == AE_N_list_differs ? AE_N_divergence
                                               : AE_N_shadow_same);
     }
-    if (ae_quar_holds(t->e, t->tags, t->ntags) || !whole(t, &key))
+    if (ae_quar_holds(t->e, t->tags, t->ntags) || !ae_list_full(t)
+        || ae_list_copy_key(t, &key) != AE_OK)
         return;
     c = copy_of(t, body, &key);
     if (!c)
