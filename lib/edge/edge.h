@@ -243,8 +243,8 @@ void ae_quar_free(ae_engine *e);
 /* ---- collect.c ---------------------------------------------------------- */
 
 /* The body of an answer: allocated once if its length is announced (-1: it is
- * not) and at most |first|, else in pieces.  Bad: over |max|, over |length|, or out of memory;
- * from then on nothing more is kept. */
+ * not) and at most |first|, else in pieces.  Bad: over |max|, over |length|,
+ * or out of memory; from then on nothing more is kept. */
 struct ae_piece;
 struct ae_collect {
     ae_arena        *a;      /* NULL: not open */
