@@ -218,7 +218,23 @@ scenarios({ settings => { service_token_file => \&service_token } },
         is $saw->[0]{header}{authorization}, 'Bearer ' . $w->token('nobody'),
             'as himself';
     } },
-    { id => 'L12', say => 'the service is refused', run => sub {
+    { id => 'L12', say => 'a large one', run => sub {
+        my ($w) = @_;
+        my $pad = 'y' x 4000;
+        my @many = map { s/x{300}/$pad/r }
+            map { item('teama', sprintf 'a%04d', $_) } 1 .. 3000;
+        my $huge = list(@many, @b);
+        $w->says("$LIST \@alice" => json_answer($huge));
+        $w->ask(bob => "$LIST/b1?project=teamb");
+        my ($r, $saw) = $w->ask(bob => "$LIST?projects=teamb");
+        is scalar @$saw, 1, 'one question';
+        is $r->{body}, $bobs, 'and bob has what is his';
+        $w->ask(admin => "$LIST/b1?project=teamb");
+        ($r, $saw) = $w->ask(admin => $LIST);
+        is scalar @$saw, 0, 'from the copy';
+        ok $r->{body} eq $huge, 'all of it, to admin';
+    } },
+    { id => 'L13', say => 'the service is refused', run => sub {
         my ($w) = @_;
         $w->says("$LIST \@alice" => $w->denied,
             "$LIST \@bob" => json_answer($bobs));
