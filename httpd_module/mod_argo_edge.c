@@ -85,9 +85,12 @@ static void *merge_server_conf(apr_pool_t *p, void *base, void *add)
 static const char *absolute(apr_pool_t *p, const struct ae_directive *d,
                             const char *arg)
 {
-    if (*arg && (strcmp(d->name, "inputs") == 0
-                 || (strcmp(d->name, "cache") == 0
-                     && ap_cstr_casecmp(arg, "off") != 0)))
+    if (*arg && *arg != '|'
+        && (strcmp(d->name, "inputs") == 0
+            || (strcmp(d->name, "audit") == 0
+                && ap_cstr_casecmp(arg, "off") != 0)
+            || (strcmp(d->name, "cache") == 0
+                && ap_cstr_casecmp(arg, "off") != 0)))
         return ap_server_root_relative(p, arg);
     return arg;
 }
@@ -297,6 +300,7 @@ static void register_hooks(apr_pool_t *p)
 {
     /* a cached answer replaces mod_proxy, which is APR_HOOK_FIRST */
     ap_hook_check_config(argo_edge_check_config, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_open_logs(argo_edge_open_audit, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(argo_edge_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(argo_edge_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_access(argo_edge_check_access, NULL, NULL,

@@ -43,6 +43,8 @@ typedef struct {
     apr_uint64_t seen;          /* directives, by index */
     int used;
     int watchdog;               /* mod_watchdog polls, requests need not */
+    apr_file_t *audit;
+    apr_uint32_t audit_failed;  /* second of the last complaint */
     const char *inputs_file;    /* where ArgoEdgeInputs stands */
     int inputs_line;
 } argo_edge_conf;
@@ -115,6 +117,11 @@ void argo_edge_insert_filter(request_rec *r);
 void argo_edge_insert_error_filter(request_rec *r);
 void argo_edge_forget_answer(argo_edge_ctx *ctx);
 void argo_edge_filter_register(void);
+
+/* log.c */
+int argo_edge_open_audit(apr_pool_t *pconf, apr_pool_t *plog,
+                         apr_pool_t *ptemp, server_rec *s);
+void argo_edge_audit(request_rec *r, argo_edge_ctx *ctx);
 
 /* vars.c */
 void argo_edge_notes(request_rec *r, argo_edge_ctx *ctx);

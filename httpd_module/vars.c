@@ -13,7 +13,7 @@ static const char *const names[AE_V__N] = {
     "argo_edge_subject", "argo_edge_token_kind", "argo_edge_operation",
     "argo_edge_resource", "argo_edge_action", "argo_edge_object",
     "argo_edge_project", "argo_edge_cache", "argo_edge_limit",
-    "argo_edge_policy_id"
+    "argo_edge_policy_id", "argo_edge_decision_id"
 };
 
 /* A table does not ask: what is known is written when it is decided, and
@@ -39,8 +39,10 @@ int argo_edge_log_transaction(request_rec *r)
 {
     argo_edge_ctx *ctx = argo_edge_get_ctx(r);
 
-    if (ctx && ctx->txn && !ctx->error_page)
+    if (ctx && ctx->txn && !ctx->error_page) {
         argo_edge_notes(r, ctx);
+        argo_edge_audit(r, ctx);
+    }
     return DECLINED;
 }
 

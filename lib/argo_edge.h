@@ -149,6 +149,7 @@ enum ae_hdr {
     AE_H_CACHE_CONTROL, AE_H_CONNECTION, AE_H_UPGRADE, AE_H_HOST,
     AE_H_ORIGIN, AE_H_SEC_FETCH_SITE, AE_H_IF_NONE_MATCH, AE_H_USER_AGENT,
     AE_H_ARGOCD_APP, AE_H_ARGOCD_PROJECT, AE_H_TRANSFER_ENCODING,
+    AE_H_TRACEPARENT,
     AE_H_TOKEN, /* gRPC metadata "token"; REST never reads it */
     AE_H_METADATA, /* any Grpc-Metadata-* or Grpcgateway-*: the request is
                       then not decided, as identities may hide there (REST
@@ -318,11 +319,17 @@ void ae_txn_resp_end(ae_txn *t, bool complete);
 enum ae_var { AE_V_DECISION, AE_V_RULE, AE_V_REASON, AE_V_SUBJECT,
               AE_V_TOKEN_KIND, AE_V_OPERATION, AE_V_RESOURCE, AE_V_ACTION,
               AE_V_OBJECT, AE_V_PROJECT, AE_V_CACHE, AE_V_LIMIT,
-              AE_V_POLICY_ID, AE_V__N };
+              AE_V_POLICY_ID, AE_V_DECISION_ID, AE_V__N };
 /* "decision", "rule", … : shells prefix argo_edge_. */
 const char *ae_var_name(enum ae_var v);
 /* Value for logs, client bytes escaped (T20); {NULL,0} when not known. */
 ae_str ae_txn_var(ae_txn *t, enum ae_var v);
+
+/* One line of JSON, with its newline, that says who asked for what, what was
+ * decided, and why; |status| is what the client got.  Never a token, a cookie,
+ * a query or a body, and no byte that is not printable ASCII.  Absent: nothing
+ * was decided here (mode off, a page of our own), or no memory. */
+ae_str ae_txn_audit(ae_txn *t, int status);
 
 /* Comma-joined names of the steps taken, for `decide --trace` and tests. */
 ae_str ae_txn_trace(ae_txn *t);

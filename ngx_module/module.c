@@ -309,6 +309,14 @@ ngx_http_argo_edge_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         mcf->used = 1;
     }
 
+    if (ngx_strcmp(d->name, "audit") == 0 && mcf->conf.audit.n) {
+        mcf->audit = ngx_conf_open_file(cf->cycle,
+                                        (ngx_str_t *) cf->args->elts + 1);
+        if (mcf->audit == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
     if (ngx_strcmp(d->name, "inputs") == 0) {
         mcf->inputs_file = cf->conf_file->file.name;
         mcf->inputs_line = cf->conf_file->line;
@@ -372,6 +380,13 @@ ngx_http_argo_edge_postconfiguration(ngx_conf_t *cf)
     }
 
     *h = ngx_http_argo_edge_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_argo_edge_log_handler;
 
     ngx_http_argo_edge_filter_init();
 

@@ -35,6 +35,8 @@ typedef struct {
     ngx_connection_t                tick_conn;
     ngx_uint_t                      live;      /* transactions in flight */
     uint64_t                        seen;      /* directives, by index */
+    ngx_open_file_t                *audit;
+    time_t                          audit_failed;
     ngx_str_t                       inputs_file;
     ngx_uint_t                      inputs_line;
     unsigned                        used:1;
@@ -136,6 +138,9 @@ ngx_int_t ngx_http_argo_edge_send_large(ngx_http_request_t *r,
 
 /* filter.c */
 void ngx_http_argo_edge_filter_init(void);
+
+/* log.c */
+ngx_int_t ngx_http_argo_edge_log_handler(ngx_http_request_t *r);
 
 /* vars.c */
 ngx_int_t ngx_http_argo_edge_add_variables(ngx_conf_t *cf);

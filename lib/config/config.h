@@ -81,6 +81,8 @@ struct ae_conf {
     ae_str   service_token_file; /* absent = none */
     ae_str   oidc_discovery, oidc_keys; /* places of this server; absent */
     bool     oidc_off;          /* no sub-requests for them at all */
+    ae_str   audit;             /* file of the audit log; absent = none */
+    bool     watched;           /* somebody looks: keep all decisions */
     uint32_t workers;           /* for LMDB reader slots; shells fill it */
     bool     serving;           /* a server's: R33 in full; shells fill it */
 };

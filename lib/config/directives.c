@@ -143,6 +143,17 @@ SETTER(set_zone)
     return rc == AE_OK ? keep(a, name, &c->zone_name, err) : rc;
 }
 
+SETTER(set_audit)
+{
+    UNUSED(l), UNUSED(n);
+    c->audit = ae_s(NULL, 0);
+    if (ae_ieq(args[0], AE_STR("off")))
+        return AE_OK;
+    if (args[0].n == 0 || ae_find(args[0], '\0') < args[0].n)
+        return bad(err, args[0], "off or the path of a file");
+    return keep(a, args[0], &c->audit, err);
+}
+
 SETTER(set_namespace)
 {
     UNUSED(l), UNUSED(n);

@@ -137,6 +137,9 @@ struct ae_engine {
     ae_snapshot     *held;       /* an emptied policy, held back (F18) */
     uint64_t         bad_hash;   /* of the last logged input error */
     struct ae_board  board;
+    unsigned char    id_key[32]; /* of decision ids and, without a
+                                    server.secretkey, of token ids */
+    _Atomic uint64_t nids;
     struct ae_pairs  pairs;
 };
 
@@ -380,6 +383,7 @@ struct ae_txn {
     uint8_t              step, nsteps;
     bool                 done;      /* |act| is terminal and stays */
     struct ae_act        act;
+    bool                 id_made;    /* |id_hex| is there */
     int                  shadow_status; /* what enforce would have said */
     ae_str               shadow_body;
     struct ae_act        instead;   /* of a failed answer */
@@ -404,6 +408,7 @@ struct ae_txn {
     /* From here on nothing is zeroed at the start: counted by what stands
      * above, or written before it is read. */
     uint64_t             gen[AE_CACHE_TAGS_MAX];
+    char                 id_hex[32];
     struct ae_field      reply_hdr[12];
     struct ae_field      set[8];
     struct ae_field      resp_set[8];
@@ -533,6 +538,17 @@ bool ae_allowed_before(ae_txn *t);
 void ae_allowed_keep(ae_txn *t);  /* after a decision */
 /* The check that settled, with its object; NULL if none did. */
 const struct ae_check *ae_asked(ae_txn *t);
+
+/* ---- vars.c, audit.c ------------------------------------------------- */
+
+ae_str ae_var_raw(ae_txn *t, enum ae_var v); /* not escaped */
+/* 32 hex digits that nobody guesses; made when first asked for. */
+ae_str ae_decision_id(ae_txn *t);
+/* Notes what was decided where operators see it, as far as they want to. */
+void   ae_decision_note(ae_txn *t);
+/* The object of the question, with its project if that is known; absent if
+ * nothing was asked, or what is known is not the whole object. */
+ae_str ae_whole_object(ae_txn *t);
 
 /* ---- page.c, metrics.c --------------------------------------------------- */
 

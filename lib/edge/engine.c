@@ -185,6 +185,10 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
     ae_dead_open(e);
     ae_limits_open(e);
     e->loaded_us = ae_edge_wall(e);
+    if (getrandom(e->id_key, sizeof e->id_key, 0) != sizeof e->id_key) {
+        ae_engine_free(e);
+        return ae_err_set(err, AE_E_IO, "no random bytes");
+    }
     ae_pairs_make(&e->pairs);
     if (ae_board_open(&e->board, e->zone, (unsigned)seed_new(e))) {
         ae_engine_free(e);

@@ -19,6 +19,7 @@ static const char *const names[AE_H__N] = {
     [AE_H_ARGOCD_APP] = "argocd-application-name",
     [AE_H_ARGOCD_PROJECT] = "argocd-project-name",
     [AE_H_TRANSFER_ENCODING] = "transfer-encoding",
+    [AE_H_TRACEPARENT] = "traceparent",
     [AE_H_TOKEN] = "token",
     [AE_H_METADATA] = "grpc-metadata-", /* a prefix */
     [AE_H_VSS_ACTIVITYID] = "x-vss-activityid",

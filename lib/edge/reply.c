@@ -81,6 +81,8 @@ void ae_reply_header(ae_txn *t, ae_str name, ae_str value)
 enum ae_step_ret ae_reply_body(ae_txn *t, int status, ae_str ctype,
                                ae_str body)
 {
+    if (status >= 400)
+        ae_reply_header(t, AE_STR("Argo-Edge-Decision"), ae_decision_id(t));
     /* T12: nobody else may reuse an answer of ours without asking us. */
     ae_reply_header(t, AE_STR("Cache-Control"), AE_STR("private, no-cache"));
     ae_reply_header(t, AE_STR("Vary"),
@@ -114,6 +116,8 @@ static ae_str grpc_message(ae_arena *a, ae_str msg)
 
 static enum ae_step_ret reply_grpc(ae_txn *t, int status, int code, ae_str msg)
 {
+    if (status < 400) /* gRPC says no with 200 */
+        ae_reply_header(t, AE_STR("Argo-Edge-Decision"), ae_decision_id(t));
     ae_reply_header(t, AE_STR("Grpc-Status"), ae_fmt(&t->a, "%d", code));
     ae_reply_header(t, AE_STR("Grpc-Message"), grpc_message(&t->a, msg));
     return ae_reply_body(t, status, t->tgt.grpc_web

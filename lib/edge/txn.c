@@ -151,6 +151,7 @@ static void finish(ae_txn *t)
         ae_count(t->e, AE_N_forwarded);
     }
     ae_count_decision(t);
+    ae_decision_note(t);
 }
 
 void ae_txn_step(ae_txn *t, struct ae_act *out)

@@ -22,6 +22,7 @@ const char *ae_var_name(enum ae_var v)
         [AE_V_CACHE] = "cache",
         [AE_V_LIMIT] = "limit",
         [AE_V_POLICY_ID] = "policy_id",
+        [AE_V_DECISION_ID] = "decision_id",
     };
     return (unsigned)v < AE_V__N ? names[v] : NULL;
 }
@@ -104,7 +105,7 @@ static ae_str project(const ae_txn *t)
                                     : ae_s(NULL, 0);
 }
 
-static ae_str raw(ae_txn *t, enum ae_var v)
+ae_str ae_var_raw(ae_txn *t, enum ae_var v)
 {
     switch (v) {
     case AE_V_DECISION: return decision(t);
@@ -123,6 +124,9 @@ static ae_str raw(ae_txn *t, enum ae_var v)
     case AE_V_CACHE:
         return t->cache_var ? ae_cs(t->cache_var) : ae_s(NULL, 0);
     case AE_V_POLICY_ID: return ae_cs(t->snap->id);
+    case AE_V_DECISION_ID:
+        return t->id_made ? ae_s(t->id_hex, sizeof t->id_hex)
+                          : ae_s(NULL, 0);
     case AE_V_LIMIT:
         return t->limit_var ? ae_cs(t->limit_var) : ae_s(NULL, 0);
     default:
@@ -136,7 +140,7 @@ ae_str ae_txn_var(ae_txn *t, enum ae_var v)
 
     if (!t || !t->snap)
         return ae_s(NULL, 0);
-    s = raw(t, v);
+    s = ae_var_raw(t, v);
     if (!s.p)
         return s;
     return ae_log_escape(&t->a, s, AE_VAR_MAX);

@@ -6,6 +6,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use ArgoEdge::Scenario;
 use ArgoEdge::Sight;
+use JSON::PP;
 use Test::More;
 
 my $A1 = 'GET /api/v1/applications/a1';
@@ -92,6 +93,62 @@ scenarios(sub { sight_setup() },
     cmp_ok value($after, 'policy_last_reload_success_timestamp_seconds'),
         '>', time - 3600, 'and is new';
     unlike $after, qr/alice|a1\b|teama/, 'no user or application in a label';
+} },
+{ id => 'audit', say => 'a line for each decision', run => sub {
+    my ($w) = @_;
+    my $n = () = $w->audit(0);
+    my $trace = '0af7651916cd43dd8448eb211c80319c';
+    my ($no) = $w->ask('bob', 'GET /api/v1/projects/teama?x=hidden', header => [
+        'User-Agent' => "curl\t\"\xc2\x9b\xff", Cookie => 'other=secret-cookie',
+        traceparent => "00-$trace-b7ad6b7169203331-01" ]);
+    $w->ask('alice', $A1);
+    $w->ask('alice', $A1);
+    $w->ask(undef, $A1);
+    $w->watch('/argo-edge/metrics');
+    my @line = ($w->audit($n + 4))[$n .. $n + 3];
+    my @e = map { eval { decode_json($_) } || {} } @line;
+    is scalar(grep { $_->{'@timestamp'} =~ /^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/ } @e),
+        4, 'each is JSON with its time';
+    is $no->{status}, 403, 'refused';
+    like $no->{header}{'argo-edge-decision'}, qr/^[0-9a-f]{32}$/,
+        'the refusal has an id';
+    is $e[0]{'event.id'}, $no->{header}{'argo-edge-decision'},
+        'and the log has the same';
+    is $e[0]{'http.response.status_code'}, 403, 'status';
+    is $e[0]{'user.id'}, 'bob', 'who';
+    is $e[0]{'url.path'}, '/api/v1/projects/teama', 'what, without the query';
+    is $e[0]{'source.ip'}, '127.0.0.1', 'from where';
+    is $e[0]{'trace.id'}, $trace, 'the trace';
+    is $e[0]{'argo_edge.object'}, 'teama', 'the question';
+    is $e[1]{'argo_edge.decision'}, 'allow', 'allowed';
+    is $e[1]{'argo_edge.cache'}, 'stored', 'kept';
+    is $e[2]{'argo_edge.cache'}, 'hit', 'a hit has its line, too';
+    is $e[2]{'argo_edge.object'}, 'teama/a1', 'with its project';
+    is $e[2]{'argo_edge.token_id_hash'}, $e[1]{'argo_edge.token_id_hash'},
+        'the same token';
+    isnt $e[0]{'argo_edge.token_id_hash'}, $e[1]{'argo_edge.token_id_hash'},
+        'another token';
+    is $e[3]{'event.reason'}, 'no token', 'nobody';
+    my $all = join '', @line;
+    unlike $all, qr/hidden|secret-cookie|[^\x20-\x7e]/,
+        'T20: no query, no cookie, no control byte';
+    for my $t (values %{ $w->{token} }) {
+        ok index($all, (split /\./, $t)[1]) < 0, 'T20: no part of a token';
+    }
+    my ($rc, $out) = edge_cli('diff', $w->in->dir, '/dev/null', '--audit',
+        $w->audit_file);
+    is $rc, 1, 'diff --audit reads it';
+    like $out, qr{^- alice would lose applications, get, teama/a1  \(\d+ requests}m,
+        'and says who would lose what';
+} },
+{ id => 'rotate', say => 'the audit log is reopened', run => sub {
+    my ($w) = @_;
+    my $file = $w->audit_file;
+    rename $file, "$file.1" or die $!;
+    kill $w->{kind} eq 'nginx' ? 'USR1' : 'USR1', $w->server->pid;
+    ok until_true(sub { -e $file }), 'a new file';
+    # nginx's workers own it by then; httpd's new children write to it
+    ok until_true(sub { $w->ask('alice', $A1); -s $file }), 'lines go there';
 } },
 { id => 'stale', say => 'a policy that does not load shows', run => sub {
     my ($w) = @_;

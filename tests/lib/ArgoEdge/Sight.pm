@@ -13,6 +13,7 @@ use File::Temp qw(tempdir tempfile);
 use Test::More;
 
 our @EXPORT = qw(sight_setup promtool);
+my $audit;
 
 # scenarios() with the pages beside the one location.
 sub sight_setup {
@@ -21,6 +22,8 @@ sub sight_setup {
     # a zone for each server: the workers of two may not be one user's
     my $zone = tempdir('ae-zone-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     chmod 0777, $zone;
+    $set{audit} = "$zone/audit.log";
+    $audit = $set{audit};
     $set{zone} = "$zone/zone:4m";
     my $nginx = join '', map { "location $_->[0] { $_->[1]; }\n" }
         ['= /argo-edge/metrics', 'argo_edge_metrics on'],
@@ -47,6 +50,16 @@ sub promtool {
 }
 
 package ArgoEdge::Scenario;
+
+# The lines of the audit log, when there are at least |n|.
+sub audit {
+    my ($w, $n) = @_;
+    my @line;
+    until_true(sub { @line = split /\n/, ArgoEdge::Server::_slurp($audit);
+        @line >= $n }) or BAIL_OUT("the audit log has " . @line . " lines");
+    return @line;
+}
+sub audit_file { return $audit }
 
 # A look at a page: counts as asked (it has its log line), is no decision.
 sub watch {

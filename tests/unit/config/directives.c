@@ -129,6 +129,9 @@ static void locations(void)
     TAKES("quarantine", "10", loc.quarantine_ms == 10000);
     TAKES("lease", "1m", loc.lease_ms == 60000);
     refuses("lease", "48h");
+    TAKES("audit", "/var/log/audit.log",
+          ae_eq_lit(conf.audit, "/var/log/audit.log"));
+    TAKES("audit", "off", !conf.audit.p);
     TAKES("metrics", "on", loc.serve == AE_SERVE_METRICS);
     TAKES("metrics", "off", loc.serve == AE_SERVE_NONE);
     refuses("metrics", "yes");

@@ -41,7 +41,7 @@ static void ask(struct fx *f, ae_engine *e, size_t u, size_t g, char *out,
     for (int v = 0; v < AE_V__N && at < n; v++) {
         ae_str s = ae_txn_var(t, (enum ae_var)v);
 
-        if (v != AE_V_POLICY_ID)
+        if (v != AE_V_POLICY_ID && v != AE_V_DECISION_ID)
             at += (size_t)snprintf(out + at, n - at, "|%.*s", (int)s.n,
                                    s.n ? s.p : "");
     }
