@@ -122,6 +122,8 @@ static int run(struct cli *c)
             print_json(c, pr, res, act, obj, &d);
         else
             print_text(c, pr, res, act, obj, &d);
+        if (c->explain && !c->json)
+            cli_rules_besides(c, &in, ae_cs(c->arg[0]), res, act);
         rc = d.verdict == AE_ALLOW ? EXIT_YES : EXIT_NO;
     }
     if (pr)

@@ -36,7 +36,8 @@ struct command {
 };
 
 extern const struct command cmd_can, cmd_lint, cmd_routes, cmd_route,
-    cmd_token, cmd_decide, cmd_cache, cmd_who_can, cmd_roles, cmd_diff;
+    cmd_token, cmd_decide, cmd_cache, cmd_who_can, cmd_roles, cmd_diff,
+    cmd_rules;
 
 /* Prints "argo-edge: ..." to stderr and returns |code|. */
 int cli_fail(int code, const char *fmt, ...)
@@ -54,6 +55,9 @@ int cli_inputs(struct cli *c, struct ae_inputs *in);
 /* Compiles the policy of |in|. */
 int cli_policy(struct cli *c, const struct ae_inputs *in,
                struct ae_rbac_in *rbac, ae_policy **out);
+/* Which of the operator's own rules concern this, a line each. */
+int cli_rules_besides(struct cli *c, const struct ae_inputs *in,
+                      ae_str subject, ae_str res, ae_str act);
 /* A whole file or, for "-", standard input. */
 int cli_read(struct cli *c, const char *path, ae_str *out);
 

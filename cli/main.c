@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &cmd_can, &cmd_who_can, &cmd_roles, &cmd_lint, &cmd_diff, &cmd_routes,
-    &cmd_route, &cmd_token, &cmd_decide, &cmd_cache,
+    &cmd_can, &cmd_who_can, &cmd_roles, &cmd_lint, &cmd_rules, &cmd_diff,
+    &cmd_routes, &cmd_route, &cmd_token, &cmd_decide, &cmd_cache,
 };
 enum { NCOMMAND = sizeof(commands) / sizeof(commands[0]) };
 

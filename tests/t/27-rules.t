@@ -177,9 +177,31 @@ for my $c ([ 'the example of docs/rules.md' => $example ],
     like $out, qr/argo-edge\.yaml:\d+$/m, 'with the rule';
     like $out, qr/trace +\S*verify,rules,reply/, 'and the path';
 }
+$in->put('argo-edge.yaml', $example);
+my ($rc, $out) = edge_cli('rules', $in->dir);
+is $rc, 0, 'rules lists them';
+like $out, qr/^token +ci-from-ci +in force \(\S*argo-edge\.yaml:\d+\)$/m,
+    'with their places';
+like $out, qr/^freeze +winter +(?:not now|in force until \S+) /m,
+    'and what holds now';
+($rc, $out) = edge_cli('rules', $in->dir, '--json');
+my %rule = map { $_->{name} => $_ } @{ decode_json($out)->{rules} };
+is_deeply $rule{'project-details'}{operations},
+    ['ProjectService_GetDetailedProject'], '--json: with their operations';
+ok +(grep { $_ eq 'ClusterService_Create' }
+    @{ $rule{winter}{operations} }), 'write is all that changes something';
+ok !(grep { /_(?:Get|List|Watch)$/ } @{ $rule{winter}{operations} }),
+    'and nothing else';
+($rc, $out) = edge_cli(qw(can ci sync applications default/x --explain
+    --inputs), $in->dir);
+is $rc, 0, 'can says what the policy says';
+like $out, qr/^besides, \S*argo-edge\.yaml:\d+: freeze "winter", /m,
+    'and which rules there are besides';
+like $out, qr/^besides, .*: token "ci-from-ci", /m, 'on the token as well';
+
 $in->put('argo-edge.yaml', "tokens:\n  - name: x\n    accounts: [ci]\n"
     . "    operations: [reed]\n");
-my ($rc, $out) = edge_cli('lint', $in->dir);
+($rc, $out) = edge_cli('lint', $in->dir);
 is $rc, 3, 'lint: a word that means nothing';
 like $out, qr/argo-edge\.yaml:4:18: means no operation/, 'is named';
 
