@@ -31,40 +31,70 @@ void argo_edge_insert_error_filter(request_rec *r)
     insert(r, 0);
 }
 
-static ae_str header_of(request_rec *r, const char *name)
+/* A field that comes twice counts as one with a comma. */
+static void put(request_rec *r, ae_str *field, const char *value)
 {
-    const char *v = apr_table_getm(r->pool, r->headers_out, name);
+    *field = ae_cs(field->p ? apr_pstrcat(r->pool, field->p, ", ", value, NULL)
+                            : value);
+}
 
-    if (!v)
-        v = apr_table_getm(r->pool, r->err_headers_out, name);
-    return v ? ae_cs(v) : ae_s(NULL, 0);
+static void look(request_rec *r, const apr_table_t *t, struct ae_resp *resp)
+{
+    const apr_array_header_t *a = apr_table_elts(t);
+    const apr_table_entry_t *h = (const apr_table_entry_t *) a->elts;
+    apr_off_t n;
+    int i;
+
+    for (i = 0; i < a->nelts; i++) {
+        const char *k = h[i].key, *v = h[i].val;
+
+        switch (*k | 0x20) {
+        case 'c':
+            if (ap_cstr_casecmp(k, "Content-Length") == 0)
+                resp->content_length = ap_parse_strict_length(&n, v) ? n : -1;
+            else if (ap_cstr_casecmp(k, "Cache-Control") == 0)
+                put(r, &resp->cache_control, v);
+            else if (ap_cstr_casecmp(k, "Content-Encoding") == 0)
+                put(r, &resp->content_encoding, v);
+            break;
+        case 'g':
+            resp->has_renew |= ap_cstr_casecmp(k, "Grpc-Metadata-Renew-Token")
+                               == 0;
+            break;
+        case 's':
+            if (ap_cstr_casecmp(k, "Set-Cookie") == 0)
+                put(r, &resp->set_cookie, v);
+            break;
+        case 'v':
+            if (ap_cstr_casecmp(k, "Vary") == 0)
+                put(r, &resp->vary, v);
+            break;
+        default:
+            break;
+        }
+    }
 }
 
 static void response(request_rec *r, struct ae_resp *resp)
 {
-    const char *len = apr_table_get(r->headers_out, "Content-Length");
-    apr_off_t n;
-
     memset(resp, 0, sizeof(*resp));
     resp->status = r->status;
-    resp->content_length = len && ap_parse_strict_length(&n, len) ? n : -1;
+    resp->content_length = -1;
     if (r->content_type)
         resp->ctype = ae_cs(r->content_type);
-    resp->cache_control = header_of(r, "Cache-Control");
-    resp->vary = header_of(r, "Vary");
-    resp->content_encoding = header_of(r, "Content-Encoding");
-    resp->set_cookie = header_of(r, "Set-Cookie");
-    resp->has_renew = header_of(r, "Grpc-Metadata-Renew-Token").p != NULL;
+    look(r, r->headers_out, resp);
+    look(r, r->err_headers_out, resp);
 }
 
-static void strip(request_rec *r, argo_edge_ctx *ctx, apr_table_t *t)
+/* From the end: what is taken out moves the rest down. */
+static void strip(argo_edge_ctx *ctx, apr_table_t *t)
 {
-    const apr_array_header_t *a = apr_table_elts(apr_table_copy(r->pool, t));
+    const apr_array_header_t *a = apr_table_elts(t);
     const apr_table_entry_t *h = (const apr_table_entry_t *) a->elts;
     int i;
 
-    for (i = 0; i < a->nelts; i++)
-        if (ae_txn_strip_response(ctx->txn, ae_cs(h[i].key)))
+    for (i = a->nelts; i-- > 0; )
+        if (i < a->nelts && ae_txn_strip_response(ctx->txn, ae_cs(h[i].key)))
             apr_table_unset(t, h[i].key);
 }
 
@@ -74,8 +104,8 @@ static void edit_response(request_rec *r, argo_edge_ctx *ctx,
     const char *name, *value;
     size_t k;
 
-    strip(r, ctx, r->headers_out);
-    strip(r, ctx, r->err_headers_out);
+    strip(ctx, r->headers_out);
+    strip(ctx, r->err_headers_out);
     for (k = 0; k < edit->nset; k++) {
         name = argo_edge_str(r->pool, edit->set[k].name);
         value = argo_edge_str(r->pool, edit->set[k].value);
@@ -167,6 +197,7 @@ static void headers_came(request_rec *r, argo_edge_ctx *ctx)
     resp.foreign = !is_own(r, ctx);
     if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK)
         edit.feed = false;
+    argo_edge_notes(r, ctx);
     if (edit.instead) {
         replace(r, ctx, edit.instead);
         return;

@@ -31,11 +31,17 @@ static int token_then(const char *p, char what)
  * one line are two fields. */
 static int merged_auth(const char *p)
 {
-    while ((p = strstr(p, ", ")) != NULL) {
-        p += 2;
-        if (token_then(p, ' '))
+    while ((p = strchr(p, ',')) != NULL)
+        if (*++p == ' ' && token_then(p + 1, ' '))
             return 1;
-    }
+    return 0;
+}
+
+static int merged(const char *p)
+{
+    while ((p = strchr(p, ',')) != NULL)
+        if (*++p == ' ')
+            return 1;
     return 0;
 }
 
@@ -95,7 +101,7 @@ void argo_edge_fill(argo_edge_ctx *ctx)
             q->hdr[id] = ae_cs(v);
         if ((id == AE_H_AUTHORIZATION && merged_auth(v))
             || (id != AE_H_AUTHORIZATION && id != AE_H_ACCEPT
-                && strstr(v, ", ")))
+                && merged(v)))
             q->hdr_dup |= (uint32_t) 1 << id;
     }
     q->has_body |= q->hdr[AE_H_TRANSFER_ENCODING].n > 0;
@@ -117,10 +123,11 @@ void argo_edge_edit_request(request_rec *r, argo_edge_ctx *ctx)
     ctx->accept_encoding = apr_table_get(t, "Accept-Encoding");
     if (ctx->rejoined)
         apr_table_setn(t, "Cookie", ctx->cookie.p);
-    a = apr_table_elts(apr_table_copy(r->pool, t));
+    a = apr_table_elts(t);
     h = (const apr_table_entry_t *) a->elts;
-    for (i = 0; i < a->nelts; i++)
-        if (ae_txn_strip_request(ctx->txn, ae_cs(h[i].key)))
+    /* from the end: what is taken out moves the rest down */
+    for (i = a->nelts; i-- > 0; )
+        if (i < a->nelts && ae_txn_strip_request(ctx->txn, ae_cs(h[i].key)))
             apr_table_unset(t, h[i].key);
     if (ctx->act.kind != AE_FORWARD)
         return;

@@ -254,6 +254,7 @@ static int argo_edge_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     mc->watchdog = wd_get && wd_register
         && wd_get(&w, "_argo_edge_", 0, 0, pconf) == APR_SUCCESS
         && wd_register(w, AP_WD_TM_INTERVAL, mc, watchdog) == APR_SUCCESS;
+    mc->notes = argo_edge_notes_wanted();
     ap_add_version_component(pconf, "argo-edge/" AE_VERSION);
     return OK;
 }

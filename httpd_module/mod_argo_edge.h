@@ -45,6 +45,7 @@ typedef struct {
     int watchdog;               /* mod_watchdog polls, requests need not */
     apr_file_t *audit;
     apr_uint32_t audit_failed;  /* second of the last complaint */
+    apr_uint32_t notes;         /* wanted ones, by enum ae_var */
     const char *inputs_file;    /* where ArgoEdgeInputs stands */
     int inputs_line;
 } argo_edge_conf;
@@ -73,7 +74,6 @@ typedef struct {
     unsigned sent:1;
     unsigned late:1;            /* the answer waits for fixups */
     unsigned edited:1;
-    unsigned noted:1;
     unsigned responded:1;
     unsigned handled:1;         /* what comes is a handler's, no error's */
     unsigned feeding:1;
@@ -124,6 +124,7 @@ int argo_edge_open_audit(apr_pool_t *pconf, apr_pool_t *plog,
 void argo_edge_audit(request_rec *r, argo_edge_ctx *ctx);
 
 /* vars.c */
+apr_uint32_t argo_edge_notes_wanted(void);
 void argo_edge_notes(request_rec *r, argo_edge_ctx *ctx);
 int argo_edge_log_transaction(request_rec *r);
 void argo_edge_authz_register(apr_pool_t *p);

@@ -16,23 +16,43 @@ static const char *const names[AE_V__N] = {
     "argo_edge_policy_id", "argo_edge_decision_id"
 };
 
-/* A table does not ask: what is known is written when it is decided, and
- * again for the log. */
+/* Bits of the names in the words of these directives. */
+static apr_uint32_t mentioned(const ap_directive_t *d)
+{
+    apr_uint32_t bits = 0;
+    int i;
+
+    for (; d; d = d->next) {
+        if (d->args && strstr(d->args, "argo_edge_"))
+            for (i = 0; i < AE_V__N; i++)
+                if (strstr(d->args, names[i]))
+                    bits |= (apr_uint32_t) 1 << i;
+        bits |= mentioned(d->first_child);
+    }
+    return bits;
+}
+
+/* Thirteen notes for each request would be a good part of what we cost: only
+ * those that the configuration names are written. */
+apr_uint32_t argo_edge_notes_wanted(void)
+{
+    return mentioned(ap_conftree);
+}
+
+/* A table does not ask: what is known is written when it is decided, again
+ * when the answer comes, and for the log. */
 void argo_edge_notes(request_rec *r, argo_edge_ctx *ctx)
 {
     ae_str s;
     int i;
 
-    for (i = 0; i < AE_V__N; i++) {
-        s = ae_txn_var(ctx->txn, (enum ae_var) i);
-        if (s.n == 0)
+    for (i = 0; i < AE_V__N && ctx->mc->notes >> i; i++) {
+        if (!(ctx->mc->notes >> i & 1))
             continue;
-        if (ctx->noted)
+        s = ae_txn_var(ctx->txn, (enum ae_var) i);
+        if (s.n)
             apr_table_setn(r->notes, names[i], argo_edge_str(r->pool, s));
-        else
-            apr_table_addn(r->notes, names[i], argo_edge_str(r->pool, s));
     }
-    ctx->noted = 1;
 }
 
 int argo_edge_log_transaction(request_rec *r)

@@ -11,7 +11,7 @@
 static char **wanted;
 static int    nwanted;
 
-static int is_wanted(const char *name)
+int bench_wanted(const char *name)
 {
     for (int i = 0; i < nwanted; i++)
         if (strncmp(name, wanted[i], strlen(wanted[i])) == 0)
@@ -23,7 +23,7 @@ static int is_wanted(const char *name)
 static int group_wanted(const char *const *prefix)
 {
     for (; *prefix; prefix++) {
-        if (is_wanted(*prefix))
+        if (bench_wanted(*prefix))
             return 1;
         for (int i = 0; i < nwanted; i++)
             if (strncmp(wanted[i], *prefix, strlen(*prefix)) == 0)
@@ -34,7 +34,7 @@ static int group_wanted(const char *const *prefix)
 
 static void emit(const char *name, double value, const char *unit)
 {
-    if (!is_wanted(name))
+    if (!bench_wanted(name))
         return;
     if (value < 10)
         printf("%s %.3f %s\n", name, value, unit);
@@ -74,7 +74,9 @@ int main(int argc, char **argv)
         bench_limit(quick, emit);
     if (group_wanted(list))
         bench_list(quick, emit);
-    if (group_wanted(http))
-        return bench_http(quick, emit) ? 1 : 0;
+    if (group_wanted(http) && bench_http(quick, emit))
+        return 1;
+    if (group_wanted(http) && bench_httpd(quick, emit))
+        return 1;
     return 0;
 }

@@ -11,5 +11,9 @@ void bench_limit(int quick, bench_emit emit);
 void bench_list(int quick, bench_emit emit);
 /* Returns -1 (and says why on stderr) when nginx or wrk is missing. */
 int  bench_http(int quick, bench_emit emit);
+int  bench_httpd(int quick, bench_emit emit);
+
+/* True if the command line names |name|, a beginning of it, or nothing. */
+int  bench_wanted(const char *name);
 
 #endif
