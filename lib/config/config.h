@@ -87,6 +87,9 @@ struct ae_conf {
     bool     serving;           /* a server's: R33 in full; shells fill it */
 };
 
+/* Tenants' lists from full copies; ASK: of such callers, too. */
+enum ae_lists_mode { AE_LISTS_OFF, AE_LISTS_ON, AE_LISTS_ASK };
+
 /* Per-location settings.  Negative / UNSET until merged. */
 struct ae_loc {
     enum ae_mode mode;
@@ -95,7 +98,7 @@ struct ae_loc {
     int      cache;             /* 0/1, -1 unset */
     int      lookup;            /* 0/1, -1 unset */
     int      lease_probe;       /* 0/1, -1 unset */
-    int      lists;             /* tenants' lists of full copies: 0/1, -1 */
+    int      lists;             /* enum ae_lists_mode, -1 unset */
     int      serve;             /* enum ae_serve, -1 unset */
     int      gzip;              /* keep and serve a compressed copy: 0/1, -1 */
     int      status_header;     /* Cache-Status to clients: 0/1, -1 unset */

@@ -301,8 +301,11 @@ SETTER(set_lookup)
 
 SETTER(set_lists)
 {
+    static const struct word w[] = { { "on", AE_LISTS_ON },
+        { "off", AE_LISTS_OFF }, { "ask", AE_LISTS_ASK } };
+
     UNUSED(a), UNUSED(c), UNUSED(n);
-    return on_off(args[0], &l->lists, err);
+    return choose(args[0], w, 3, &l->lists, "on, off or ask", err);
 }
 
 SETTER(set_status_header)

@@ -73,7 +73,7 @@ void ae_loc_defaults(struct ae_loc *l)
     static const struct ae_loc def = {
         .mode = AE_MODE_OFF, .grpc = AE_GRPC_PASS, .unknown_api = AE_UNK_DENY,
         .cache = 1, .gzip = 1, .lookup = 0,
-        .status_header = 0, .lists = 1,
+        .status_header = 0, .lists = AE_LISTS_ON,
         .serve = AE_SERVE_NONE,
         .ttl_applications_ms = 5000, .ttl_objects_ms = 30000,
         .ttl_settings_ms = 60000, .quarantine_ms = 5000,

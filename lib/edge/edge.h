@@ -133,6 +133,7 @@ struct ae_engine {
     int64_t          quar_all_us; /* table full: nothing is stored until then */
     struct ae_copy  *copy[AE_COPIES];
     size_t           copy_bytes;
+    int64_t          list_missed_us[AE_LIST__N]; /* a tenant lacked a copy */
     char             list_poor[17]; /* snapshot whose token was no good */
     ae_snapshot     *held;       /* an emptied policy, held back (F18) */
     uint64_t         bad_hash;   /* of the last logged input error */

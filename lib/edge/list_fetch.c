@@ -1,17 +1,36 @@
 /*
- * list_fetch.c - a full list asked for by ourselves, with the service token,
- * when a tenant's list needs one and there is none (docs/lists.md).  One
+ * list_fetch.c - a full list asked for by ourselves, when a tenant's list
+ * needs one and there is none (docs/lists.md): with the service token, or in
+ * the name of a caller who may see everything and asks for a part.  One
  * process asks at a time; whoever comes meanwhile is forwarded as ever.
  */
 #include "edge/edge.h"
 
 #define HOLD_US (INT64_C(30) * 1000000) /* a large list takes its time */
+#define DEMAND_US (INT64_C(60) * 1000000) /* a tenant lacked a copy so lately */
 
-static bool wanted(const ae_txn *t)
+/* Somebody who would have got more than his own question is of use only
+ * while others ask. */
+static bool lends(ae_txn *t)
 {
-    return t->snap->in.service_token.n && !t->list_asked && t->store_wanted
+    int64_t last;
+
+    if (t->loc->lists != AE_LISTS_ASK || !t->tgt.nq || !t->rights
+        || t->who != AE_WHO_TOKEN)
+        return false;
+    ae_lock(t->e, &t->e->lock);
+    last = t->e->list_missed_us[ae_list_kind(t)];
+    ae_unlock(t->e, &t->e->lock);
+    return last && t->mono_us - last < DEMAND_US
+        && ae_list_covers(t, t->rights);
+}
+
+static bool wanted(ae_txn *t)
+{
+    return !t->list_asked && t->store_wanted
         && !t->copy && t->loc->mode == AE_MODE_ENFORCE
-        && t->loc->lists == 1 && ae_list_kind(t) >= 0;
+        && t->loc->lists > 0 && ae_list_kind(t) >= 0
+        && (t->snap->in.service_token.n || lends(t));
 }
 
 /* The token is judged as any other: confirmed, and its rights cover all, by
@@ -57,7 +76,8 @@ static bool claim(ae_txn *t)
 
 static enum ae_step_ret ask(ae_txn *t)
 {
-    ae_str auth[2] = { AE_STR("Bearer "), t->snap->in.service_token };
+    ae_str service = t->snap->in.service_token;
+    ae_str auth[2] = { AE_STR("Bearer "), service };
     ae_str path[2] = { t->snap->route.root_path, ae_cs(t->tgt.op->tmpl) };
 
     ae_trace(t, "list");
@@ -65,7 +85,10 @@ static enum ae_step_ret ask(ae_txn *t)
     t->act.kind = AE_NEED_FETCH;
     t->act.fetch.id = AE_LIST_ID;
     t->act.fetch.target = ae_concat(&t->a, path, 2);
-    t->act.fetch.authorization = ae_concat(&t->a, auth, 2);
+    if (service.n)
+        t->act.fetch.authorization = ae_concat(&t->a, auth, 2);
+    else
+        ae_fetch_credential(t);
     t->act.fetch.max = t->loc->max_object > 0
         ? (size_t)t->loc->max_object : 0;
     if (!t->act.fetch.target.p || !t->act.fetch.authorization.p) {
@@ -114,12 +137,17 @@ enum ae_step_ret ae_list_fetch(ae_txn *t)
     if (!wanted(t) || !ae_serve_lease(t) || !claim(t))
         return AE_STEP_MORE;
     t->list_asked = true;
-    r = service_rights(t, &t->list_id);
-    if (!r) {
-        poor(t);
-        return AE_STEP_MORE;
+    if (!t->snap->in.service_token.n) {
+        t->list_id = t->id;
+        ae_identity_ref(t->id);
+    } else {
+        r = service_rights(t, &t->list_id);
+        if (!r) {
+            poor(t);
+            return AE_STEP_MORE;
+        }
+        ae_rights_unref(r);
     }
-    ae_rights_unref(r);
     ae_count(t->e, AE_N_list_fetched);
     return ask(t);
 }

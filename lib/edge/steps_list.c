@@ -223,12 +223,28 @@ static bool filter(ae_txn *t, int kind, struct ae_list_answer *out)
     return rc == AE_OK && !out->forward;
 }
 
+/* A tenant could have been answered, had there been a copy. */
+static void note_missed(ae_txn *t, int kind)
+{
+    if (t->loc->lists != AE_LISTS_ASK || ae_list_covers(t, t->rights))
+        return;
+    ae_lock(t->e, &t->e->lock);
+    t->e->list_missed_us[kind] = t->mono_us;
+    ae_unlock(t->e, &t->e->lock);
+}
+
 bool ae_list_look_up(ae_txn *t, struct ae_entry *en)
 {
-    int kind = t->loc->lists == 1 ? ae_list_kind(t) : -1;
+    int kind = t->loc->lists > 0 ? ae_list_kind(t) : -1;
     struct ae_list_answer out;
 
-    if (kind < 0 || !t->rights || !have_copy(t) || !filter(t, kind, &out))
+    if (kind < 0 || !t->rights)
+        return false;
+    if (!have_copy(t)) {
+        note_missed(t, kind);
+        return false;
+    }
+    if (!filter(t, kind, &out))
         return false;
     memset(en, 0, sizeof *en);
     en->status = out.status;
@@ -288,7 +304,7 @@ static struct ae_copy *copy_of(ae_txn *t, ae_str body,
  * it, and may see everything. */
 bool ae_list_full(ae_txn *t)
 {
-    return t->loc->lists == 1 && ae_list_kind(t) >= 0 && !t->tgt.nq
+    return t->loc->lists > 0 && ae_list_kind(t) >= 0 && !t->tgt.nq
         && t->rights && ae_list_covers(t, t->rights);
 }
 
@@ -357,7 +373,7 @@ static bool shadow_may(const ae_txn *t)
     const struct ae_target *g = &t->tgt;
 
     return t->loc->mode == AE_MODE_SHADOW && t->loc->cache == 1
-        && t->loc->lists == 1 && ae_list_kind(t) >= 0 && g->method == AE_M_GET
+        && t->loc->lists > 0 && ae_list_kind(t) >= 0 && g->method == AE_M_GET
         && ae_edge_store(t->e) && ae_may_decide(t) && !t->skip_decide
         && !g->unknown_query && !g->side_effect && !g->no_store
         && !g->doubtful && !t->page && t->cred.source != AE_CRED_COOKIE

@@ -247,4 +247,26 @@ scenarios({ settings => { service_token_file => \&service_token } },
     } },
 );
 
+scenarios({ settings => { lists => 'ask' } },
+    { id => 'L14', say => 'in the name of who may see everything',
+      run => sub {
+          my ($w) = @_;
+          $w->says("$LIST \@alice" => json_answer($full),
+              "$LIST \@bob" => json_answer($bobs),
+              "$LIST?name=a001" => json_answer(list($a[0])));
+          $w->ask($_ => "$LIST/b1?project=teamb") for qw(alice bob);
+          is $w->outcome(alice => "$LIST?name=a001"), 'PASS',
+              'nobody lacks a copy';
+          $w->purge;
+          is $w->outcome(bob => $LIST), 'PASS', 'bob lacks one';
+          my ($r, $saw) = $w->ask(alice => "$LIST?name=a001");
+          is_deeply [ map { "$_->{method} $_->{target}" } @$saw ], [ $LIST ],
+              'alice asks for everything';
+          is $saw->[0]{header}{authorization}, 'Bearer ' . $w->token('alice'),
+              'as herself';
+          is $r->{body}, list($a[0]), 'and has what she wanted';
+          served($w, bob => "$LIST?name=b1", list($b[0]), 'as has bob');
+      } },
+);
+
 done_testing();

@@ -302,11 +302,12 @@ static void test_shadow(struct fx *f)
     tap_ok(n(f, AE_N_list_differs) == 1, "nothing is compared with the past");
 }
 
-/* One request of bob's over a fetched answer; NULL: none is expected. */
-static struct fx_res fetched(struct fx *f, const char *target, int status,
-                             const char *body, char *auth, size_t room)
+/* One request over a fetched answer; NULL: it has not come yet. */
+static struct fx_res fetched_by(struct fx *f, const char *user,
+                                const char *target, int status,
+                                const char *body, char *auth, size_t room)
 {
-    struct fx_req q = { .user = "bob", .target = target };
+    struct fx_req q = { .user = user, .target = target };
     struct fx_call c;
     struct fx_res res = { .kind = AE_FAIL };
     struct ae_act act;
@@ -338,6 +339,45 @@ static struct fx_res fetched(struct fx *f, const char *target, int status,
     ae_txn_end(t);
     ae_heap_free(&heap);
     return res;
+}
+
+static struct fx_res fetched(struct fx *f, const char *target, int status,
+                             const char *body, char *auth, size_t room)
+{
+    return fetched_by(f, "bob", target, status, body, auth, room);
+}
+
+/* In the name of who may see everything, if somebody else lacks it. */
+static void test_ask(struct fx *f)
+{
+    char asked[2048], want[2048];
+    struct fx_res r;
+
+    lease(f, "alice");
+    lease(f, "bob");
+    fx_answer(f, 200, FULL);
+    f->loc.lists = AE_LISTS_ASK;
+    r = fetched_by(f, "alice", LIST "?name=a1", 200, FULL, asked,
+                   sizeof asked);
+    tap_ok(r.kind == AE_FORWARD && !asked[0], "nobody has lacked a copy");
+    fetched(f, LIST, 200, FULL, asked, sizeof asked);
+    tap_ok(!asked[0], "who may not see everything asks for nothing");
+    f->loc.lists = AE_LISTS_ON;
+    fetched_by(f, "alice", LIST "?name=b1", 200, FULL, asked, sizeof asked);
+    tap_ok(!asked[0], "nor does anybody if it is only on");
+    f->loc.lists = AE_LISTS_ASK;
+    r = fetched_by(f, "alice", LIST "?name=b2", 200, FULL, asked,
+                   sizeof asked);
+    snprintf(want, sizeof want, LIST " Bearer %s", fx_token(f, "alice"));
+    tap_ok(!strcmp(asked, want) && got(&r, HEAD "[" B2 "\n]}"),
+           "alice asks for everything and gets her part");
+    r = fetched(f, LIST "?projects=teamb", 200, NULL, asked, sizeof asked);
+    tap_ok(!asked[0] && got(&r, BOBS), "bob his");
+    fx_pass(f, 70000);
+    lease(f, "alice");
+    fx_answer(f, 200, FULL);
+    fetched_by(f, "alice", LIST "?name=b2", 200, FULL, asked, sizeof asked);
+    tap_ok(!asked[0], "and a minute later that is over");
 }
 
 static void service(struct fx *f, const char *token)
@@ -410,7 +450,7 @@ int main(void)
     static void (*const tests[])(struct fx *) = {
         test_tenant, test_error, test_forwarded, test_sources, test_changes,
         test_etag, test_pages, test_starved, test_loaded, test_shadow,
-        test_service, test_poor_service
+        test_service, test_poor_service, test_ask
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
