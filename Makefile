@@ -104,7 +104,8 @@ lib: $(ARCHIVE) $(SHARED) $(B)/libargoedge.so $(B)/argoedge.pc
 
 help:
 	@echo 'make            library, command, modules (in build/)'
-	@echo 'make demo       a small Argo CD look-alike with the edge in front'
+	@echo 'make demo       a small Argo CD look-alike with the edge in front;'
+	@echo '                make demo SERVER=httpd takes Apache httpd for it'
 	@echo 'make demo-up    the same, left running'
 	@echo 'make test       everything that can be tested; the first run on a'
 	@echo '                new machine installs what is missing'
@@ -120,11 +121,11 @@ units: $(UNITS)
 fuzzers: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 
 demo: all
-	BUILD=$(abspath $(B)) sh demo/demo.sh walk
+	BUILD=$(abspath $(B)) SERVER=$(or $(SERVER),nginx) sh demo/demo.sh walk
 
 # leaves it running, for trying things out
 demo-up: all
-	BUILD=$(abspath $(B)) sh demo/demo.sh up
+	BUILD=$(abspath $(B)) SERVER=$(or $(SERVER),nginx) sh demo/demo.sh up
 
 # everything that tests/t runs under the sanitizers
 asan:
@@ -328,6 +329,7 @@ INSTALL ?= install
 NGX_MODDIR ?= /usr/lib/nginx/modules
 NGX_CONFDIR ?= /usr/share/nginx/modules-available
 HTTPD_MODDIR ?= /usr/lib/apache2/modules
+HTTPD_CONFDIR ?= /etc/apache2/mods-available
 INC := $(DESTDIR)$(PREFIX)/include
 
 install: all
@@ -350,8 +352,14 @@ ifneq ($(filter $(NGX_SO),$(MODULES)),)
 	    >'$(DESTDIR)$(NGX_CONFDIR)/mod-http-argo-edge.conf'
 endif
 ifneq ($(filter $(HTTPD_SO),$(MODULES)),)
-	$(INSTALL) -d '$(DESTDIR)$(HTTPD_MODDIR)'
+	$(INSTALL) -d '$(DESTDIR)$(HTTPD_MODDIR)' '$(DESTDIR)$(HTTPD_CONFDIR)'
 	$(INSTALL) -m 644 $(HTTPD_SO) '$(DESTDIR)$(HTTPD_MODDIR)/'
+	printf '%s\n' '# Depends: proxy proxy_http headers' \
+	    'LoadModule argo_edge_module $(HTTPD_MODDIR)/mod_argo_edge.so' \
+	    >'$(DESTDIR)$(HTTPD_CONFDIR)/argo_edge.load'
+	[ -e '$(DESTDIR)$(HTTPD_CONFDIR)/argo_edge.conf' ] || \
+	    $(INSTALL) -m 644 httpd_module/argo_edge.conf \
+	        '$(DESTDIR)$(HTTPD_CONFDIR)/'
 endif
 
 DEB := $(B)/deb
@@ -366,11 +374,14 @@ deb: all
 	    'Architecture: $(DEB_ARCH)' 'Section: httpd' 'Priority: optional' \
 	    'Maintainer: argo-edge maintainers <argo-edge@localhost>' \
 	    'Depends: libc6, libssl3, libjansson4, liblmdb0, libpcre2-8-0, libyaml-0-2, libxxhash0, libjwt0, zlib1g' \
-	    'Suggests: nginx' \
+	    'Suggests: nginx | apache2' \
 	    'Description: edge in front of the API server of Argo CD' \
-	    ' Library, command and nginx module that decide requests by the' \
-	    ' policy of Argo CD and answer from a cache.' \
+	    ' Library, command and modules for nginx and Apache httpd that' \
+	    ' decide requests by the policy of Argo CD and answer from a' \
+	    ' cache.' \
 	    >$(DEB)/DEBIAN/control
+	(cd $(DEB) && find etc -type f | sed 's|^|/|') >$(DEB)/DEBIAN/conffiles \
+	    2>/dev/null || true
 	dpkg-deb --root-owner-group --build $(DEB) \
 	    $(B)/argo-edge_$(VERSION)_$(DEB_ARCH).deb
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# demo.sh [walk|up] - an Argo CD look-alike with nginx and argo-edge in front.
+# demo.sh [walk|up] - an Argo CD look-alike with argo-edge in front, in nginx or
+# in Apache httpd (SERVER=httpd).
 # `walk` shows the main job step by step; `up` leaves it running.
 set -eu
 
@@ -10,15 +11,15 @@ port=${DEMO_PORT:-18080}
 backend=$((port + 1))
 dir=$(mktemp -d "${TMPDIR:-/tmp}/argo-edge-demo.XXXXXX")
 edge=http://127.0.0.1:$port
-nginx=$(command -v nginx || echo /usr/sbin/nginx)
+server=${SERVER:-nginx}
 cli=$build/argo-edge
 backend_pid=
 napps=${DEMO_APPS:-400}
 
 fail() {
     printf '\nThe demo failed: %s\n' "$1" >&2
-    [ -s "$dir/nginx-error.log" ] && { echo "nginx says:" >&2
-        tail -n 5 "$dir/nginx-error.log" >&2; }
+    [ -s "$dir/error.log" ] && { echo "$server says:" >&2
+        tail -n 5 "$dir/error.log" >&2; }
     [ -s "$dir/backend.log" ] && { echo "the backend says:" >&2
         tail -n 5 "$dir/backend.log" >&2; }
     printf 'What to do: %s\n' "${2:-look into $dir, which is kept}" >&2
@@ -27,7 +28,7 @@ fail() {
 }
 
 stop() {
-    [ -f "$dir/nginx.pid" ] && kill "$(cat "$dir/nginx.pid")" 2>/dev/null
+    [ -f "$dir/server.pid" ] && kill "$(cat "$dir/server.pid")" 2>/dev/null
     [ -n "$backend_pid" ] && kill "$backend_pid" 2>/dev/null
     [ -n "${keep:-}" ] || rm -rf "$dir"
     return 0
@@ -39,7 +40,20 @@ port_free() {
     ! curl -s -o /dev/null --max-time 1 "http://127.0.0.1:$1/" 2>/dev/null
 }
 
+case $server in
+nginx)
+    module=$build/nginx/ngx_http_argo_edge_module.so
+    shadow='argo_edge shadow'
+    run="$(command -v nginx || echo /usr/sbin/nginx) -p $dir/ -c $dir/nginx.conf" ;;
+httpd)
+    module=$build/httpd/mod_argo_edge.so
+    shadow='ArgoEdge Shadow'
+    run="$(command -v apache2 || command -v httpd || echo /usr/sbin/apache2) -f $dir/httpd.conf" ;;
+*) fail "there is no server \"$server\"" "SERVER is nginx or httpd" ;;
+esac
+
 # ---- set up ----
+[ -f "$module" ] || fail "$module is not built" "run: ./configure --install-deps && make"
 [ -x "$build/demo-backend" ] || fail "it is not built" "run: make demo"
 port_free "$port" && port_free "$backend" ||
     fail "port $port or $backend is in use" "run: make demo DEMO_PORT=28080"
@@ -51,10 +65,18 @@ printf '[{"id":"ci-1","iat":1767225600}]' >"$dir/inputs/argocd-secret/accounts.c
 chmod 600 "$dir"/inputs/argocd-secret/*     # a server refuses a secret that all may read
 mkdir -m 0700 "$dir/cache"
 user=$(id -un)
-sed -e "s|@MODULE@|$build/nginx/ngx_http_argo_edge_module.so|" \
-    -e "s|@DIR@|$dir|g" -e "s|@PORT@|$port|" -e "s|@BACKEND@|$backend|" \
-    -e "s|@USER@|$user|" "$top/demo/nginx.conf.in" >"$dir/nginx.conf"
-[ "$user" = root ] || sed -i '/^user /d' "$dir/nginx.conf"
+if [ "$server" = httpd ] && [ "$user" = root ]; then
+    # its children never run as root: what they read and write must be theirs
+    user=$(getent passwd www-data apache nobody | head -n 1 | cut -d: -f1)
+    chmod 0711 "$dir"
+    chown -R "$user" "$dir/inputs" "$dir/cache"
+fi
+sed -e "s|@MODULE@|$module|" -e "s|@DIR@|$dir|g" -e "s|@PORT@|$port|" \
+    -e "s|@BACKEND@|$backend|" -e "s|@USER@|$user|" \
+    -e "s|@GROUP@|$(id -gn "$user")|" \
+    -e "s|@MODULES@|${HTTPD_MODULES:-/usr/lib/apache2/modules}|" \
+    "$top/demo/$server.conf.in" >"$dir/$server.conf"
+[ "$(id -u)" = 0 ] || sed -i '/^[Uu]ser /d; /^Group /d' "$dir/$server.conf"
 "$build/demo-backend" --port "$backend" --inputs "$dir/inputs" \
     --data "$top/demo/data" --apps "$napps" >"$dir/backend.log" 2>&1 &
 backend_pid=$!
@@ -63,10 +85,16 @@ until curl -s -o /dev/null "http://127.0.0.1:$backend/healthz"; do
     i=$((i + 1)); [ $i -lt 50 ] || fail "the backend did not start"
     sleep 0.1
 done
-"$nginx" -p "$dir/" -c "$dir/nginx.conf" -t >"$dir/nginx-test.log" 2>&1 ||
-    { cat "$dir/nginx-test.log" >&2; fail "nginx refuses the configuration"; }
-"$nginx" -p "$dir/" -c "$dir/nginx.conf" 2>>"$dir/nginx-error.log" ||
-    fail "nginx did not start"
+# shellcheck disable=SC2086
+$run -t >"$dir/test.log" 2>&1 ||
+    { cat "$dir/test.log" >&2; fail "$server refuses the configuration"; }
+# shellcheck disable=SC2086
+$run 2>>"$dir/error.log" || fail "$server did not start"
+i=0
+until curl -s -o /dev/null "$edge/healthz"; do
+    i=$((i + 1)); [ $i -lt 50 ] || fail "$server did not start"
+    sleep 0.1
+done
 
 # ---- one request, one line ----
 # say WHO METHOD TARGET [BODY]; sets $status $body $decision $ms
@@ -115,7 +143,7 @@ ci=$("$cli" token mint ci:apiKey --id ci-1 --inputs "$dir/inputs") ||
 
 if [ "$mode" = up ]; then
     cat <<EOF
-argo-edge is up: $edge  (nginx; the look-alike itself: port $backend)
+argo-edge is up: $edge  ($server; the look-alike itself: port $backend)
 
   inputs   $dir/inputs   edit argocd-rbac-cm/policy.csv: it is picked up live
   logs     $dir/access.log
@@ -129,7 +157,7 @@ EOF
 fi
 
 cat <<EOF
-argo-edge demo: nginx with argo-edge on $edge, an Argo CD look-alike with
+argo-edge demo: $server with argo-edge on $edge, an Argo CD look-alike with
 $napps applications behind it.  Each line: who, what, status, decision and cache, time.
 
 1. Two users logged in through the edge; the list of each is filtered by Argo CD, then cached.
@@ -183,7 +211,7 @@ echo "7. A broken edit does no harm: the last good policy stays in force."
 printf 'p, role:team-a, applications, get team-a/*, allow\n' >>"$dir/inputs/argocd-rbac-cm/policy.csv"
 sleep 2.2 # two polls
 say alice GET /api/v1/applications/web-a; want "alice is still served" "$status" 200
-grep -o 'policy.csv:[0-9].*' "$dir/nginx-error.log" | tail -n 1 | cut -c1-150 | sed 's/^/   nginx logged: /'
+grep -o 'policy.csv:[0-9].*' "$dir/error.log" | tail -n 1 | cut -c1-150 | sed "s/^/   $server logged: /"
 cat <<EOF
 
 Median of 20 requests for alice's list, by curl's clock: $slow ms from the backend,
@@ -194,8 +222,8 @@ Next: point the same configuration at a real argocd-server.
   1. Mount argocd-rbac-cm, argocd-cm, argocd-secret and the AppProjects under /etc/argo-edge
      (docs/operating.md), or export them once:
        kubectl -n argocd get cm argocd-rbac-cm -o yaml > /etc/argo-edge/argocd-rbac-cm.yaml
-  2. Take $top/demo/nginx.conf.in, set the upstream to argocd-server, and start with
-     \`argo_edge shadow\`: it decides and counts, and changes nothing.
+  2. Take $top/demo/$server.conf.in, set the upstream to argocd-server, and start with
+     \`$shadow\`: it decides and counts, and changes nothing.
   3. \`argo-edge lint /etc/argo-edge\` says what is wrong with the policy today.
 \`make demo-up\` keeps the demo running for you to try.
 EOF
