@@ -176,6 +176,8 @@ void cfg_limits_merge(struct ae_loc *child, const struct ae_loc *parent);
 /* ---- rules.c, rules_value.c: argo-edge.yaml ------------------------------ */
 
 int  cfg_rules(struct cfg_load *l);
+/* The rules of one file join l->in->rules. */
+int  cfg_rules_text(struct cfg_load *l, ae_str file, ae_str yaml);
 /* 90d, 12h, 30m, 45s, 2w to seconds. */
 bool cfg_rule_span(ae_str s, int64_t *seconds);
 /* 10.0.0.0/8, 2001:db8::/32, or one address. */

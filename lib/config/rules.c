@@ -375,7 +375,7 @@ static int document(struct rd *r, const struct cfg_node *top)
     return rc;
 }
 
-static int one_file(struct cfg_load *l, ae_str file, ae_str yaml)
+int cfg_rules_text(struct cfg_load *l, ae_str file, ae_str yaml)
 {
     struct rd       r = { .l = l, .file = file };
     struct cfg_docs docs;
@@ -429,7 +429,7 @@ int cfg_rules(struct cfg_load *l)
         if (rc == AE_OK) {
             cfg_hash(l, AE_STR("argo-edge"));
             cfg_hash(l, yaml);
-            rc = one_file(l, ae_cs(path), yaml);
+            rc = cfg_rules_text(l, ae_cs(path), yaml);
         }
         return rc == AE_OK ? judge(l) : rc;
     }
@@ -437,6 +437,6 @@ int cfg_rules(struct cfg_load *l)
     for (size_t i = 0; rc == AE_OK && i < o.n; i++)
         if (ae_ends(o.kv[i].key, AE_STR(".yaml"))
             || ae_ends(o.kv[i].key, AE_STR(".yml")))
-            rc = one_file(l, o.kv[i].file, o.kv[i].text);
+            rc = cfg_rules_text(l, o.kv[i].file, o.kv[i].text);
     return rc == AE_OK ? judge(l) : rc;
 }
