@@ -151,7 +151,7 @@ int bench_httpd(int quick, bench_emit emit)
     if (rc == 0)
         rc = http_until(&b, port[0], "/static.json", "200 OK");
     if (rc == 0)
-        rc = http_rounds(&b, cases, NCASE, ratios, NRATIO, quick ? 3 : 7,
+        rc = http_rounds(&b, cases, NCASE, ratios, NRATIO, quick ? 2 : 7,
                          emit);
     if (rc) {
         snprintf(conf, sizeof(conf), "tail -n 5 '%s/httpd.log'", b.dir);

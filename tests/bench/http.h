@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { HTTP_BODY = 2048, HTTP_CONNECTIONS = 64, HTTP_ROUNDS_MAX = 9 };
+enum { HTTP_BODY = 2048, HTTP_CONNECTIONS = 64, HTTP_SLICES_MAX = 36 };
 
 #define HTTP_HIT "/api/v1/applications/web?project=bench"
 #define HTTP_PASS "/api/v1/applications/web/manifests?project=bench"
@@ -27,11 +27,11 @@ struct http_case {
     int         port;
     const char *path;
     bool        bare;          /* without the token */
-    double      rps[HTTP_ROUNDS_MAX];
+    double      rps[HTTP_SLICES_MAX];
     bool        wanted;
 };
 
-/* Case |x| divided by case |y|, by round. */
+/* Case |x| divided by case |y|, by slice. */
 struct http_ratio {
     const char *name;
     int         x, y;
@@ -58,9 +58,10 @@ pid_t http_spawn(const char *const argv[]);
 int  http_until(const struct http_bench *b, int port, const char *path,
                 const char *word);
 
-/* Every wanted case in turn, round by round; medians are given to |emit|. */
+/* Every wanted case in turn, for |seconds| of each, cut in slices that are
+ * shorter than the machine's moods; medians are given to |emit|. */
 int  http_rounds(const struct http_bench *b, struct http_case *c, int n,
-                 const struct http_ratio *r, int nr, int rounds,
+                 const struct http_ratio *r, int nr, int seconds,
                  bench_emit emit);
 
 #endif
