@@ -17,7 +17,8 @@ enum { CLI_LIST_MAX = 256 };
 /* Every option of every command; a command says which ones it takes. */
 struct cli {
     const char *inputs, *ns, *cache, *claims, *secret_file, *projects,
-               *root_path, *header, *body, *expires, *id, *audit;
+               *root_path, *header, *body, *expires, *id, *audit, *zone,
+               *redis, *redis_user, *redis_password_file;
     const char *group[CLI_LIST_MAX];
     size_t      ngroup;
     bool        json, explain, trace, help;
@@ -37,7 +38,7 @@ struct command {
 
 extern const struct command cmd_can, cmd_lint, cmd_routes, cmd_route,
     cmd_token, cmd_decide, cmd_cache, cmd_who_can, cmd_roles, cmd_diff,
-    cmd_rules;
+    cmd_rules, cmd_agent;
 
 /* Prints "argo-edge: ..." to stderr and returns |code|. */
 int cli_fail(int code, const char *fmt, ...)

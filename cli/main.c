@@ -9,6 +9,7 @@
 static const struct command *const commands[] = {
     &cmd_can, &cmd_who_can, &cmd_roles, &cmd_lint, &cmd_rules, &cmd_diff,
     &cmd_routes, &cmd_route, &cmd_token, &cmd_decide, &cmd_cache,
+    &cmd_agent,
 };
 enum { NCOMMAND = sizeof(commands) / sizeof(commands[0]) };
 
@@ -31,6 +32,10 @@ static const struct { const char *name, *arg, *help; } options[] = {
     { "body", "FILE", "a request body" },
     { "trace", NULL, "name the steps taken" },
     { "cache", "DIR", "the cache directory; default /var/cache/argo-edge" },
+    { "zone", "NAME:SIZE", "the servers' argo_edge_zone" },
+    { "redis", "URL", "redis://HOST[:PORT][/DB] or unix:///PATH" },
+    { "redis-user", "USER", "user of Redis, if it is not the default one" },
+    { "redis-password-file", "FILE", "file that holds its password" },
     { "audit", "FILE", "an audit log, to be decided again" },
     { "json", NULL, "print JSON" },
 };
@@ -127,6 +132,9 @@ static const char **slot(struct cli *c, const char *name)
         { "expires", &c->expires }, { "id", &c->id },
         { "header", &c->header }, { "body", &c->body },
         { "cache", &c->cache }, { "audit", &c->audit },
+        { "zone", &c->zone }, { "redis", &c->redis },
+        { "redis-user", &c->redis_user },
+        { "redis-password-file", &c->redis_password_file },
     };
 
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)

@@ -10,6 +10,7 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "edge/board.h"
+#include "limit/edges.h"
 #include "limit/gcra.h"
 #include "limit/zone.h"
 #include "mirror/mirror.h"
@@ -103,6 +104,7 @@ struct ae_engine {
     ae_zone         *zone;       /* shared or private, never NULL */
     struct ae_gcra   limiter, logins; /* in |zone| */
     struct ae_inflight inflight; /* in |zone| */
+    struct ae_edges  edges;      /* in |zone| */
     struct ae_txn   *holders;    /* with calls under way; under |lock| */
     ae_snapshot     *snap;
     /* One lock over what threads share (httpd's event MPM): the seen table,

@@ -19,6 +19,8 @@ void ae_limits_open(ae_engine *e)
     ae_gcra_init(&e->logins, p, p ? n : 0, true);
     p = ae_zone_section(e->zone, AE_ZONE_CAPS, 0, &n);
     ae_inflight_init(&e->inflight, p, p ? n : 0);
+    p = ae_zone_section(e->zone, AE_ZONE_EDGES, 0, &n);
+    ae_edges_init(&e->edges, p, p ? n : 0);
 }
 
 /* One clock for all processes of the host: nobody sets mono_us but tests. */
@@ -109,9 +111,11 @@ uint64_t ae_limit_tag(const ae_txn *t, const struct ae_limit_conf *l)
 {
     const struct ae_identity *id = l->who.cls == AE_WC_ADDRESS
         ? NULL : identity(t);
-    const uint64_t *seed = ae_zone_seed(t->e->zone);
+    const uint64_t *own = ae_zone_seed(t->e->zone);
+    uint64_t seed[2] = { own[0], own[1] };
     char addr[32];
 
+    ae_edges_seed(&t->e->edges, seed);
     if (l->per == AE_PER_ALL)
         return ae_gcra_tag(seed, l->id, AE_STR(""));
     if (id && l->per == AE_PER_CALLER)
@@ -231,6 +235,15 @@ void ae_limit_response(ae_txn *t)
 
 /* ---- the steps ----------------------------------------------------------- */
 
+/* What other edges are to know, if there is somebody to tell them. */
+static void spend(ae_txn *t, const struct ae_limit_conf *l, uint64_t tag,
+                  int64_t units)
+{
+    if (ae_edges_live(&t->e->edges, ae_limit_now(t)))
+        ae_edges_spend(&t->e->edges, tag, units * l->rate.step_ns,
+                       l->rate.burst * l->rate.step_ns);
+}
+
 static void give_back(ae_txn *t, bool address, size_t upto)
 {
     enum ae_ops op = ops_of(t);
@@ -238,11 +251,14 @@ static void give_back(ae_txn *t, bool address, size_t upto)
     for (size_t i = 0; i < upto; i++) {
         const struct ae_limit_conf *l = &t->loc->limits[i];
         struct ae_rate r = rate_of(l);
+        uint64_t tag;
 
-        if (address ? l->who.cls == AE_WC_ADDRESS && (l->ops & 1u << op)
-                    : ae_limit_fits(t, l))
-            ae_gcra_give(&t->e->limiter, ae_limit_tag(t, l), &r,
-                         l->cost[op]);
+        if (address ? l->who.cls != AE_WC_ADDRESS || !(l->ops & 1u << op)
+                    : !ae_limit_fits(t, l))
+            continue;
+        tag = ae_limit_tag(t, l);
+        ae_gcra_give(&t->e->limiter, tag, &r, l->cost[op]);
+        spend(t, l, tag, -(int64_t)l->cost[op]);
     }
 }
 
@@ -263,16 +279,18 @@ static enum ae_step_ret take(ae_txn *t, const struct ae_limit_conf *l,
                              int64_t *wait)
 {
     struct ae_rate r = rate_of(l);
+    uint64_t tag = ae_limit_tag(t, l);
     struct ae_taken k;
 
     if (!t->e->host.waits && !ae_limit_dry(t))
         r.burst_ns = r.free_ns < r.step_ns ? r.step_ns : r.free_ns;
-    ae_gcra_take(&t->e->limiter, ae_limit_tag(t, l), &r, l->cost[ops_of(t)],
+    ae_gcra_take(&t->e->limiter, tag, &r, l->cost[ops_of(t)],
                  ae_limit_now(t), &k);
     if (k.evicted)
         ae_count(t->e, AE_N_limit_evicted);
     if (k.verdict == AE_GCRA_REFUSED)
         return ae_limit_refuse(t, l, "rate limit exceeded", k.wait_ns);
+    spend(t, l, tag, l->cost[ops_of(t)]);
     if (k.verdict == AE_GCRA_DELAYED && k.wait_ns > *wait)
         *wait = k.wait_ns;
     note(t, l, &k);

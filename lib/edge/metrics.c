@@ -289,6 +289,37 @@ static void store_gauges(struct out *o, ae_engine *e)
     gauge(o, "cache_entries", s->stat.entries, "Answers in the cache.");
 }
 
+static void total(struct out *o, const char *name, _Atomic uint64_t *v,
+                  const char *help)
+{
+    family(o, name, "counter", help);
+    ae_buf_printf(o->b, "argo_edge_%s_total %llu\n", name,
+                  (unsigned long long)atomic_load(v));
+}
+
+/* Only where an agent has ever been. */
+static void edge_gauges(struct out *o, ae_engine *e)
+{
+    struct ae_edges_head *h = e->edges.head;
+    bool live = ae_edges_live(&e->edges, ae_edge_mono(e) * 1000);
+
+    if (!h || (!live && !atomic_load(&h->seed_set)))
+        return;
+    gauge(o, "agent_up", live, "1: argo-edge agent runs here.");
+    gauge(o, "redis_up", live && atomic_load(&h->up),
+          "1: it reaches Redis; 0: every edge counts for itself.");
+    total(o, "agent_rounds", &h->settled,
+          "Rounds in which the agent told other edges what was admitted.");
+    total(o, "agent_disconnects", &h->failed, "Times that Redis was lost.");
+    total(o, "agent_tags_sent", &h->sent, "Invalidations published.");
+    total(o, "agent_tags_received", &h->received,
+          "Invalidations of other edges.");
+    total(o, "agent_tags_lost", &h->lost,
+          "Times that invalidations were lost and everything was moved.");
+    total(o, "agent_full", &h->full,
+          "Requests that other edges are not told of, for lack of room.");
+}
+
 void ae_metrics(ae_engine *e, const ae_snapshot *s, bool openmetrics,
                 ae_buf *b)
 {
@@ -296,6 +327,7 @@ void ae_metrics(ae_engine *e, const ae_snapshot *s, bool openmetrics,
 
     policy_gauges(&o, e, s);
     store_gauges(&o, e);
+    edge_gauges(&o, e);
     decision_rows(&o, e);
     histogram(&o, &e->board, offsetof(struct ae_stripe, decide), ae_decide_us,
               "decision_duration_seconds", "From a request to what becomes "

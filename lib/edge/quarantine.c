@@ -49,6 +49,9 @@ static int bump(ae_engine *e, const ae_str *tags, size_t n)
     ae_lock(e, &e->store_lock);
     rc = s->ops->bump(s, tags, n);
     ae_unlock(e, &e->store_lock);
+    if (ae_edges_live(&e->edges, ae_edge_mono(e) * 1000))
+        for (size_t i = 0; i < n; i++)
+            ae_edges_tell(&e->edges, tags[i]);
     if (rc == AE_OK)
         ae_count(e, AE_N_cache_bumped);
     else

@@ -219,6 +219,22 @@ void ae_gcra_give(const struct ae_gcra *g, uint64_t tag,
     }
 }
 
+void ae_gcra_raise(const struct ae_gcra *g, uint64_t tag, int64_t ahead_ns,
+                   int64_t now)
+{
+    struct ae_gcra_slot *s;
+    int64_t until;
+    uint64_t tat, want = (uint64_t)(now + ahead_ns);
+    bool evicted;
+
+    s = g->lines && ahead_ns > 0 ? find(g, tag, now, &until, &evicted) : NULL;
+    if (!s)
+        return;
+    tat = get(&s->tat);
+    while (tat < want && !cas(&s->tat, &tat, want))
+        ;
+}
+
 uint64_t ae_gcra_active(const struct ae_gcra *g, int64_t now)
 {
     uint64_t n = 0;

@@ -65,6 +65,9 @@ void ae_gcra_charge(const struct ae_gcra *g, uint64_t tag,
 /* Take back what was just booked. */
 void ae_gcra_give(const struct ae_gcra *g, uint64_t tag,
                   const struct ae_rate *r, uint32_t units);
+/* Others have booked, too: the key is at least |ahead_ns| ahead of |now|. */
+void ae_gcra_raise(const struct ae_gcra *g, uint64_t tag, int64_t ahead_ns,
+                   int64_t now);
 /* How many keys are ahead of |now|: for people, walks the whole table. */
 uint64_t ae_gcra_active(const struct ae_gcra *g, int64_t now);
 

@@ -84,8 +84,8 @@ uint64_t ae_zone_size(const ae_zone *z);
 /* The path below which |name| is kept, NUL-terminated; false: too long. */
 bool     ae_zone_path(ae_str name, char *out, size_t n);
 
-/* Nanoseconds of a clock that all processes of this host share, never runs
- * backwards and goes on while the host sleeps (CLOCK_BOOTTIME). */
+/* Nanoseconds of a clock that all processes of this host share and that never
+ * runs backwards (CLOCK_MONOTONIC, which is struct ae_host's mono_us, too). */
 int64_t ae_zone_now(void);
 
 #endif

@@ -1,0 +1,164 @@
+/*
+ * agent.c - `argo-edge agent`: tells the edges of each other through Redis.
+ * The servers never wait for it, nor for Redis: without either they go on by
+ * themselves.
+ */
+#include "agent.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define RETRY_NS INT64_C(1000000000)
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    stop = 1;
+}
+
+void agent_log(const char *fmt, ...)
+{
+    char now[32];
+    va_list ap;
+
+    ae_rfc3339((int64_t)time(NULL), now);
+    fprintf(stderr, "%s argo-edge agent: ", now);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
+static int read_password(struct cli *c, struct agent *a)
+{
+    ae_str s;
+    int rc;
+
+    if (c->redis_user && strlen(c->redis_user) >= sizeof(a->conf.user))
+        return cli_fail(EXIT_USAGE, "--redis-user is too long");
+    if (c->redis_user)
+        memcpy(a->conf.user, c->redis_user, strlen(c->redis_user) + 1);
+    if (!c->redis_password_file)
+        return c->redis_user ? cli_fail(EXIT_USAGE, "--redis-user needs "
+                                        "--redis-password-file") : 0;
+    rc = cli_read(c, c->redis_password_file, &s);
+    if (rc)
+        return rc;
+    while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
+        s.n--;
+    if (!s.n || s.n >= sizeof(a->conf.password) || ae_find(s, '\0') < s.n)
+        return cli_fail(EXIT_INPUT, "%s holds no password",
+                        c->redis_password_file);
+    memcpy(a->conf.password, s.p, s.n);
+    return 0;
+}
+
+/* Through the servers' own directive: the same names, sizes and messages. */
+static int open_zone(struct cli *c, struct agent *a)
+{
+    struct ae_zone_conf zc = { .size = 0 };
+    struct ae_err err = { 0 };
+    struct ae_conf conf;
+    ae_str arg = ae_cs(c->zone ? c->zone : "argo_edge:16m");
+    size_t n = 0, i = 0;
+    void *p;
+
+    ae_conf_init(&conf);
+    while (strcmp(ae_directive_at(i)->name, "zone") != 0)
+        i++;
+    if (ae_directive_at(i)->set(&c->a, &conf, NULL, &arg, 1, &err))
+        return cli_err(&err);
+    zc.name = conf.zone_name;
+    zc.size = conf.zone_size;
+    if (ae_zone_open(&zc, &a->zone, NULL, &err))
+        return cli_err(&err);
+    p = ae_zone_section(a->zone, AE_ZONE_EDGES, 0, &n);
+    ae_edges_init(&a->edges, p, p ? n : 0);
+    p = ae_zone_section(a->zone, AE_ZONE_LIMITER, 0, &n);
+    ae_gcra_init(&a->limiter, p, p ? n : 0, false);
+    if (!a->edges.head)
+        return cli_fail(EXIT_INPUT, "the zone is too small");
+    a->ticket = atomic_load(&a->edges.head->head);
+    a->idle = calloc(a->edges.nspend, 1);
+    return a->idle ? 0 : cli_fail(EXIT_INPUT, "out of memory");
+}
+
+static void go_round(struct agent *a)
+{
+    int64_t now = ae_zone_now();
+
+    atomic_store(&a->edges.head->alive_ns, now);
+    agent_open_store(a);
+    if (!a->cmd && now >= a->retry_ns) {
+        a->retry_ns = now + RETRY_NS;
+        if (agent_connect(a))
+            agent_move_all(a);
+    }
+    agent_settle(a);
+    agent_tell(a);
+    agent_hear(a, AGENT_ROUND_MS);
+}
+
+static void finish(struct agent *a)
+{
+    atomic_store(&a->edges.head->alive_ns, 0);
+    atomic_store(&a->edges.head->up, 0);
+    if (a->cmd) {
+        redisFree(a->cmd);
+        redisFree(a->sub);
+    }
+    if (a->store)
+        a->store->ops->close(a->store);
+    free(a->idle);
+    ae_zone_close(a->zone);
+}
+
+static int run(struct cli *c)
+{
+    struct sigaction sa = { .sa_handler = on_signal };
+    struct agent a = { .cache = c->cache };
+    unsigned char id[8];
+    int rc;
+
+    if (!c->redis)
+        return cli_fail(EXIT_USAGE, "agent needs --redis");
+    if ((rc = agent_url(c->redis, &a.conf)) || (rc = read_password(c, &a))
+        || (rc = open_zone(c, &a)))
+        return rc;
+    if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
+        return cli_fail(EXIT_INPUT, "no entropy");
+    ae_hex(id, sizeof(id), a.origin);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGINT, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    while (!stop)
+        go_round(&a);
+    finish(&a);
+    return EXIT_YES;
+}
+
+const struct command cmd_agent = {
+    .name = "agent",
+    .args = "--redis URL",
+    .brief = "let several edges share limits and invalidations",
+    .help =
+"Runs beside the servers of one host, as their user, until it is stopped.\n"
+"What they admit is booked in Redis or Valkey twenty times a second, so that\n"
+"a limit holds for all edges together, and a write through one of them drops\n"
+"what the caches of the others hold of it (--cache).  No request ever waits\n"
+"for it; without Redis every edge counts for itself.  There is no TLS: use a\n"
+"tunnel.\n"
+"\n"
+"Example: argo-edge agent --redis redis://argocd-redis:6379 \\\n"
+"           --zone argo_edge:16m --cache /var/cache/argo-edge\n",
+    .options = "zone redis redis-user redis-password-file cache",
+    .min_arg = 0,
+    .max_arg = 0,
+    .run = run,
+};

@@ -1,0 +1,230 @@
+#!/usr/bin/perl
+# Several edges: `argo-edge agent` shares limits and invalidations through a
+# real Redis.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use ArgoEdge::Build qw(build);
+use ArgoEdge::Scenario;
+use ArgoEdge::Server;
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $REDIS = (grep { -x } map { "$_/redis-server" } split(/:/, $ENV{PATH}),
+    '/usr/bin', '/usr/local/bin')[0];
+plan skip_all => 'no redis-server' if !$REDIS;
+my @kinds = kinds();
+plan skip_all => 'no server with a module is built' if !@kinds;
+
+my $A1 = 'GET /api/v1/applications/a1';
+my $dir = tempdir('ae-edges-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+chmod 0755, $dir;
+my (@zones, %pid);
+END {
+    local $?;
+    kill 'TERM', $_ for values %pid;
+    waitpid $_, 0 for values %pid;
+    unlink @zones if @zones;
+}
+
+sub spawn {
+    my ($name, @cmd) = @_;
+    defined(my $pid = fork) or die "fork: $!";
+    if (!$pid) {
+        open STDERR, '>>', "$dir/$name.log";
+        open STDOUT, '>&', \*STDERR;
+        exec @cmd or do { require POSIX; POSIX::_exit(127) };
+    }
+    return $pid{$name} = $pid;
+}
+
+sub ended {
+    my ($name) = @_;
+    my $p = delete $pid{$name} or return;
+    kill 'TERM', $p;
+    waitpid $p, 0;
+    return $?;
+}
+
+sub log_of {
+    my ($name) = @_;
+    open my $fh, '<', "$dir/$name.log" or return '';
+    local $/;
+    return <$fh> // '';
+}
+
+sub redis {
+    unlink "$dir/redis.sock";
+    spawn(redis => $REDIS, '--port', 0, '--unixsocket', "$dir/redis.sock",
+        '--unixsocketperm', '777', '--save', '', '--appendonly', 'no',
+        '--dir', $dir, '--requirepass', 'secret');
+    return until_true(sub {
+        IO::Socket::UNIX->new(Peer => "$dir/redis.sock") }, 20);
+}
+
+# An edge: a server with a zone of its own, and its agent.
+sub edge {
+    my ($i, $kind, %set) = @_;
+    my $name = "ae-edges-$$-$i";
+    push @zones, "/dev/shm/argo-edge.$name";
+    my $w = ArgoEdge::Scenario::world($kind, settings => {
+        zone => "$name:1m", %set });
+    $w->{name} = "agent$i";
+    $w->{zone} = "$name:1m";
+    $w->server->start;
+    $w->ask(undef, 'GET /api/version'); # the zone is there
+    agent($w);
+    return $w;
+}
+
+sub agent {
+    my ($w) = @_;
+    my $uid = (stat '/dev/shm/argo-edge.' . $w->{zone} =~ s/:.*//r)[4];
+    my $file = "$dir/$w->{name}.password";
+    open my $fh, '>', $file or die $!;
+    print $fh "secret\n";
+    close $fh;
+    chmod 0600, $file;
+    chown $uid, -1, $file if $> == 0;
+    spawn($w->{name}, ($> == 0 && $uid
+        ? ('setpriv', "--reuid=$uid", '--clear-groups') : ()),
+        build() . '/argo-edge', 'agent', '--zone', $w->{zone},
+        '--cache', $w->server->dir . '/cache', '--redis',
+        "unix://$dir/redis.sock", '--redis-password-file', $file);
+    return;
+}
+
+sub connected {
+    my ($w, $n) = @_;
+    return until_true(sub {
+        (() = log_of($w->{name}) =~ /Redis is there/g) >= ($n // 1) }, 20);
+}
+
+ok redis(), 'Redis runs' or BAIL_OUT(log_of('redis'));
+my ($rate, $burst) = (40, 20);
+my @edge = map { edge($_, $kinds[$_ % @kinds],
+    limit => "apikey rate=${rate}r/s burst=$burst", caching => 'off') } 0 .. 2;
+ok connected($_), "$_->{name} reaches it" or diag log_of($_->{name})
+    for @edge;
+
+subtest 'one limit for three edges' => sub {
+    my $start = time;
+    my @pids = map { my $w = $_; my $pid = fork // die $!;
+        if (!$pid) {
+            while (time < $start + 5) {
+                $w->server->get('/api/v1/applications/a1',
+                    token => $w->token('alice'));
+            }
+            require POSIX;
+            POSIX::_exit(0);
+        }
+        $pid } @edge;
+    waitpid $_, 0 for @pids;
+    my $took = time - $start;
+    my ($passed, $all) = (0, 0);
+    for my $w (@edge) {
+        my $log = $w->server->access_log;
+        $all += () = $log =~ m{applications/a1 }g;
+        $passed += () = $log =~ m{applications/a1 .* limit=passed }g;
+    }
+    my $want = $rate * $took + $burst;
+    # three bursts before the first round, and what passes in one round
+    cmp_ok $passed, '<=', $want * 1.05 + 2 * $rate * 0.15 + 2,
+        "$passed of $all passed in $took s, $want are due";
+    SKIP: {
+        skip 'too slow to offer ten times the limit', 1
+            if $all < 10 * $rate * 5;
+        cmp_ok $passed, '>=', $want * 0.9, 'and not much less';
+    }
+};
+
+subtest 'Redis is away' => sub {
+    ended('redis');
+    ok until_true(sub { log_of($edge[0]{name}) =~ /Redis is away/ }),
+        'the agent notices';
+    for my $w (@edge) {
+        my ($r) = $w->ask(nobody => 'GET /api/v1/projects');
+        is $r->{status}, 200, 'requests go on';
+    }
+    my $n = 0;
+    for (1 .. 60) {
+        my ($r) = $edge[0]->ask(bob => 'GET /api/v1/applications/b1');
+        $n++ if $r->{status} == 429;
+    }
+    cmp_ok $n, '>', 0, 'each edge has its own limit';
+    ok redis(), 'Redis comes back';
+    ok connected($_, 2), "$_->{name} is there again" for @edge;
+};
+
+subtest 'the agent is killed' => sub {
+    my $w = $edge[0];
+    kill 'KILL', $pid{ $w->{name} };
+    waitpid delete $pid{ $w->{name} }, 0;
+    my ($r) = $w->ask(nobody => 'GET /api/v1/projects');
+    is $r->{status}, 200, 'nobody waits for it';
+    agent($w);
+    ok connected($w, 3), 'a new one takes over';
+};
+
+for my $w (@edge) {
+    is ended($w->{name}), 0, "$w->{name} ends when told";
+    $w->server->stop;
+    $w->up->stop;
+    is $w->server->trouble, '', 'no worker broke';
+}
+
+subtest 'a write through one edge reaches all' => sub {
+    my @e = map { edge("c$_", $kinds[$_ % @kinds], quarantine => '1ms') }
+        0 .. 1;
+    ok connected($_), "$_->{name} reaches Redis" for @e;
+    for my $w (@e) {
+        ok until_true(sub {
+            $w->ask(alice => 'GET /api/v1/projects');
+            $w->outcome(alice => $A1) eq 'HIT' }), 'cached at both';
+    }
+    $e[0]->ask(admin => 'DELETE /api/v1/applications/a1',
+        header => [ 'Content-Type' => 'application/json' ]);
+    ok until_true(sub { $e[1]->outcome(alice => $A1) eq 'PASS' }, 5),
+        'deleted here, asked anew there';
+    ok until_true(sub { $e[1]->outcome(alice => $A1) eq 'HIT' }),
+        'and kept again';
+    # what happens while Redis is away is not lost: everything moves
+    ended('redis');
+    ok until_true(sub { log_of($e[1]{name}) =~ /Redis is away/ }), 'away';
+    is $e[1]->outcome(alice => $A1), 'HIT', 'the cache goes on';
+    redis();
+    ok connected($_, 2), 'back' for @e;
+    ok until_true(sub { $e[1]->outcome(alice => $A1) eq 'PASS' }, 5),
+        'after it came back nothing old is served';
+    for my $w (@e) {
+        ended($w->{name});
+        $w->server->stop;
+        $w->up->stop;
+        is $w->server->trouble, '', 'no worker broke';
+    }
+};
+
+subtest 'what the command refuses' => sub {
+    my $no = sub {
+        my ($want, @args) = @_;
+        my ($rc, $out) = ArgoEdge::Build::run(build() . '/argo-edge', 'agent',
+            @args);
+        is $rc, 2, "@args";
+        like $out, $want, 'says why';
+    };
+    $no->(qr/needs --redis/);
+    $no->(qr/no TLS/, '--redis', 'rediss://x');
+    $no->(qr/options of their own/, '--redis', 'redis://u:p@x');
+    $no->(qr/port is no number/, '--redis', 'redis://x:y');
+    $no->(qr/number of a database/, '--redis', 'redis://x/y');
+    $no->(qr/absolute path/, '--redis', 'unix://x');
+    $no->(qr/password-file/, '--redis', 'redis://x', '--redis-user', 'u');
+};
+
+done_testing;
