@@ -90,10 +90,22 @@ static const char *path_of(size_t i)
     return table[i].from ? table[i].from : table[i].to;
 }
 
-/* Note the value at |path| (of |depth| parts so far, joined by dots), and
- * look into it if some wanted path goes on. */
-static void collect(struct ae_cur *c, const char *prefix, size_t nprefix,
-                    ae_str *value)
+/* Of the paths, those that |chosen| fields need. */
+static uint32_t needed(uint32_t chosen)
+{
+    uint32_t need = chosen;
+
+    for (size_t i = 0; i < AE_FIELDS_APP; i++)
+        if (chosen & UINT32_C(1) << i && table[i].under)
+            need |= UINT32_C(1) << (table[i].under[0] == 'o' ? OPERATION
+                                                             : STATE);
+    return need;
+}
+
+/* Note the value of each member below |prefix| whose path is needed, and look
+ * into those that needed paths go on in. */
+static void collect(struct ae_cur *c, uint32_t need, const char *prefix,
+                    size_t nprefix, ae_str *value)
 {
     ae_str key, v;
 
@@ -110,8 +122,11 @@ static void collect(struct ae_cur *c, const char *prefix, size_t nprefix,
         memcpy(path + n, key.p, key.n);
         n += key.n;
         for (size_t i = 0; i < PATHS; i++) {
-            ae_str want = ae_cs(path_of(i));
+            ae_str want;
 
+            if (!(need & UINT32_C(1) << i))
+                continue;
+            want = ae_cs(path_of(i));
             if (!ae_starts(want, ae_s(path, n)))
                 continue;
             if (want.n == n)
@@ -123,7 +138,7 @@ static void collect(struct ae_cur *c, const char *prefix, size_t nprefix,
             struct ae_cur in = ae_cur(v);
 
             path[n++] = '.';
-            collect(&in, path, n, value);
+            collect(&in, need, path, n, value);
             if (in.bad) {
                 c->bad = true;
                 return;
@@ -177,9 +192,7 @@ static ae_str value_of(size_t i, const ae_str *value)
 {
     const struct field *f = &table[i];
 
-    if (f->under && is_null(value[ae_eq(ae_cs(f->under),
-                                        AE_STR("operation"))
-                                  ? OPERATION : STATE]))
+    if (f->under && is_null(value[f->under[0] == 'o' ? OPERATION : STATE]))
         return ae_s(NULL, 0);
     if (value[i].p)
         return value[i];
@@ -199,7 +212,7 @@ bool ae_fields_app(ae_buf *b, ae_str item, uint32_t chosen)
     bool          comma = false;
 
     memset(value, 0, sizeof(value));
-    collect(&c, "", 0, value);
+    collect(&c, needed(chosen), "", 0, value);
     if (c.bad)
         return false;
     ae_buf_putc(b, '{');
