@@ -333,6 +333,20 @@ SETTER(set_metrics)
     return rc;
 }
 
+SETTER(set_status)
+{
+    static const struct word w[] = { { "off", AE_SERVE_NONE },
+        { "rbac", AE_SERVE_STATUS }, { "address", AE_SERVE_STATUS_OPEN } };
+    int v = 0, rc = choose(args[0], w, 3, &v, "off, rbac or address", err);
+
+    UNUSED(a), UNUSED(n);
+    if (rc == AE_OK) {
+        serve(l, v, l->serve >= AE_SERVE_STATUS);
+        c->watched |= v != AE_SERVE_NONE;
+    }
+    return rc;
+}
+
 SETTER(set_ttl)
 {
     UNUSED(a), UNUSED(c);

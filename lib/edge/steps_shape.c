@@ -98,8 +98,9 @@ enum ae_step_ret ae_step_route(ae_txn *t)
         .has_body = r->has_body,
     };
 
-    if (ae_serves(t)) /* no path of Argo CD's */
-        return ae_step_page(t);
+    if (ae_serves(t)) /* no path of Argo CD's; who asks, if it matters */
+        return t->loc->serve == AE_SERVE_STATUS ? AE_STEP_MORE
+                                                : ae_step_page(t);
     if (route(t, &in) != AE_OK) {
         t->a.failed = true;
         return AE_STEP_MORE;

@@ -12,7 +12,7 @@ use Exporter qw(import);
 use File::Temp qw(tempdir tempfile);
 use Test::More;
 
-our @EXPORT = qw(sight_setup promtool);
+our @EXPORT = qw(sight_setup promtool chromium);
 my $audit;
 
 # scenarios() with the pages beside the one location.
@@ -27,14 +27,33 @@ sub sight_setup {
     $set{zone} = "$zone/zone:4m";
     my $nginx = join '', map { "location $_->[0] { $_->[1]; }\n" }
         ['= /argo-edge/metrics', 'argo_edge_metrics on'],
+        ['/argo-edge/', 'argo_edge_status address; allow 127.0.0.1; deny all'],
+        ['/argo-edge/rbac/', 'argo_edge_status rbac'],
         ['= /argo-edge/guarded', 'argo_edge_metrics on; deny all'],
         @{ $arg{nginx} || [] };
     my $httpd = join '', map { qq(<Location "$_->[0]">\n$_->[1]\n</Location>\n) }
+        ['/argo-edge/', "ArgoEdgeStatus address\nRequire local"],
+        ['/argo-edge/rbac/', "ArgoEdgeStatus rbac"],
         ['/argo-edge/metrics', 'ArgoEdgeMetrics On'],
         ['/argo-edge/guarded', "ArgoEdgeMetrics On\nRequire all denied"],
         @{ $arg{httpd} || [] };
     return { settings => \%set, server => {
         conf => { locations => $nginx }, httpd => { locations => $httpd } } };
+}
+
+# A page as a browser shows it: its document after the scripts have run, or
+# with |file| a picture.
+sub chromium {
+    my ($url, $file, $size) = @_;
+    my $home = tempdir('ae-chromium-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    my ($rc, $out) = run('timeout', 90, 'env', "HOME=$home", 'chromium',
+        '--headless', '--no-sandbox', '--disable-gpu', '--hide-scrollbars',
+        '--disable-background-networking', '--disable-dev-shm-usage',
+        '--no-first-run', "--user-data-dir=$home/profile",
+        '--virtual-time-budget=5000', '--window-size=' . ($size || '1280,900'),
+        $file ? "--screenshot=$file" : '--dump-dom', $url);
+    is $rc, 0, 'chromium' or diag $out;
+    return $out;
 }
 
 # Prometheus' own opinion of a scrape.

@@ -132,6 +132,9 @@ static void locations(void)
     TAKES("audit", "/var/log/audit.log",
           ae_eq_lit(conf.audit, "/var/log/audit.log"));
     TAKES("audit", "off", !conf.audit.p);
+    TAKES("status", "rbac", loc.serve == AE_SERVE_STATUS && conf.watched);
+    TAKES("status", "address", loc.serve == AE_SERVE_STATUS_OPEN);
+    TAKES("status", "off", loc.serve == AE_SERVE_NONE);
     TAKES("metrics", "on", loc.serve == AE_SERVE_METRICS);
     TAKES("metrics", "off", loc.serve == AE_SERVE_NONE);
     refuses("metrics", "yes");
