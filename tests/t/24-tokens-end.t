@@ -8,6 +8,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use ArgoEdge::Scenario;
+use ArgoEdge::Server;
+use File::Temp qw(tempdir);
 use JSON::PP;
 use POSIX qw(strftime);
 use Test::More;
@@ -190,6 +192,37 @@ scenarios({},
         is $w->outcome(undef, $A1, @as), 'HIT', 'one object is';
     } },
 );
+
+# Both servers with one zone: what one has been told the other knows.
+SKIP: {
+    skip 'needs nginx and httpd, and root', 1
+        if $> != 0 || grep({ my $k = $_; !grep { $_ eq $k } kinds() }
+            qw(nginx httpd));
+    subtest 'T11: one zone for nginx and httpd' => sub {
+        my $zone = tempdir('ae-zone-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+        chown scalar(getpwnam 'www-data'), -1, $zone;
+        my $w = ArgoEdge::Scenario::world('httpd',
+            settings => { zone => "$zone/edge:4m" });
+        my $other = ArgoEdge::Server->new(kind => 'nginx',
+            user => 'www-data', inputs => $w->in->dir,
+            upstream => $w->up->port,
+            directives => "argo_edge_zone $zone/edge:4m;");
+        $_->start for $w->server, $other;
+        my ($target) = $CLUSTERS =~ / (.*)/;
+        $w->says("$CLUSTERS \@alice" => gone('token is revoked'));
+        is +($w->ask(alice => $CLUSTERS))[0]{status}, 401, 'httpd is told';
+        $w->up->forget;
+        my $r = $other->request(GET => $target, token => $w->token('alice'));
+        is $r->{status}, 401, 'nginx refuses';
+        ok $r->{header}{'retry-after'}, 'as a dead token';
+        is scalar @{ $w->up->requests }, 0, 'without asking';
+        is $other->request(GET => $target, token => $w->token('bob'))
+            ->{status}, 200, 'bob is not meant';
+        $_->stop for $w->server, $other;
+        $w->up->stop;
+        is $w->server->trouble . $other->trouble, '', 'no worker broke';
+    };
+}
 
 # ------------------------------------------------------------ C10 and R26
 
