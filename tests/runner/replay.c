@@ -1,5 +1,5 @@
 /*
- * replay.c - build/tests/replay --server KIND [--inputs DIR] FILE...
+ * replay.c - build/tests/replay --server KIND[,KIND...] [--inputs DIR] FILE...
  * (KIND: nginx, httpd, httpd-prefork, httpd-worker, core)
  *
  * Plays recorded exchanges through a real server with our module, in front
@@ -7,6 +7,7 @@
  * per failing case, a line per file, and "N passed, M failed" last.
  */
 #include "replay.h"
+#include "world.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,11 @@
 
 enum verdict { FAILED, PASSED, SKIPPED };
 
-struct totals { int passed, failed, skipped; };
+struct totals { int passed, failed, skipped, differ, host; };
+
+/* What plays the cases, over the same inputs. */
+enum { SERVERS_MAX = 8 };
+struct fleet { struct server s[SERVERS_MAX]; size_t n; };
 
 static bool ours(int status)
 {
@@ -52,6 +57,8 @@ static enum verdict judge(const struct xchg *x, const struct msg *m,
 
     if (strcmp(x->edge, "skip") == 0)
         return SKIPPED;
+    if (strcmp(x->edge, "any") == 0) /* of no recording: only compared */
+        return PASSED;
     if (strcmp(x->edge, "answer") == 0)
         return rec && reached == 0 ? PASSED : FAILED;
     if (strcmp(x->edge, "same") == 0)
@@ -77,47 +84,73 @@ static void report(const char *file, const struct xchg *x,
            x->status, x->ctype, x->want.p ? x->want.p : "", x->edge, file);
 }
 
-static enum verdict run_case(struct server *s, const char *file,
-                             const json_t *c)
+static void run_one(struct server *s, struct xchg *x, struct outcome *o)
 {
-    bool         core = strcmp(s->kind, "core") == 0;
-    struct xchg  x;
-    struct msg   m;
-    enum verdict v;
-    int          reached, rc;
+    bool core = strcmp(s->kind, "core") == 0;
+
+    o->s = s;
+    up_expect(x);
+    if (core ? core_run(s, x, &o->m) : http_run(s->port, x, &o->m))
+        memset(&o->m, 0, sizeof(o->m));
+    if (!o->m.ctype)
+        o->m.ctype = world_z(AE_STR(""));
+    if (!o->m.policy_id)
+        o->m.policy_id = world_z(AE_STR(""));
+    if (!o->m.body)
+        o->m.body = world_z(AE_STR(""));
+    o->reached = core ? !o->m.unexpected : up_hits();
+    up_expect(NULL);
+}
+
+/* One case on every server; each verdict is counted. */
+static void run_case(struct fleet *f, const char *file, const json_t *c,
+                     struct totals *t)
+{
+    struct outcome o[SERVERS_MAX];
+    struct xchg    x;
+    char           why[2000];
 
     if (!xchg_load(c, &x)) {
         printf("not ok api.exchange: a case without name, edge or request "
                "[%s]\n", file);
-        return FAILED;
+        t->failed++;
+        return;
     }
     if (strcmp(x.edge, "skip") == 0) {
+        t->skipped++;
         xchg_free(&x);
-        return SKIPPED;
+        return;
     }
-    up_expect(&x);
-    rc = core ? core_run(s, &x, &m) : http_run(s->port, &x, &m);
-    reached = core ? !m.unexpected : up_hits();
-    up_expect(NULL);
-    v = rc ? FAILED : judge(&x, &m, reached, core);
-    if (v == FAILED)
-        report(file, &x, &m, reached);
-    msg_free(&m);
+    memset(o, 0, sizeof(o));
+    for (size_t i = 0; i < f->n; i++) {
+        enum verdict v;
+
+        run_one(&f->s[i], &x, &o[i]);
+        v = judge(&x, &o[i].m, o[i].reached,
+                  strcmp(f->s[i].kind, "core") == 0);
+        if (v == FAILED)
+            report(file, &x, &o[i].m, o[i].reached);
+        t->passed += v == PASSED;
+        t->failed += v == FAILED;
+    }
+    if (f->n > 1 && !parity_same(&x, o, f->n, why,
+                                    sizeof(why))) {
+        printf("not ok parity %s %s: %s [%s]\n", x.method, x.name, why, file);
+        t->differ++;
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        t->host += o[i].host;
+        if (o[i].host)
+            printf("# by %s itself: %d %s\n", f->s[i].kind, o[i].m.status,
+                   x.name);
+        msg_free(&o[i].m);
+    }
     xchg_free(&x);
-    return v;
 }
 
-/* Lays the patch and waits until the server decides by it. */
-static int switch_inputs(struct server *s, const char *seed,
-                         const json_t *patch)
+/* Waits until |s| decides by the inputs that the core has read. */
+static int follow(struct server *s)
 {
-    struct server probe = *s;
-
-    if (inputs_lay(seed, patch, s->inputs) || httpd_own(s))
-        return -1;
-    probe.kind = "core";
-    if (core_load(&probe)) /* tells the id that the server must reach */
-        return -1;
     if (strcmp(s->kind, "core") == 0)
         return 0;
     if (!s->pid && server_start(s))
@@ -134,20 +167,32 @@ static int switch_inputs(struct server *s, const char *seed,
             return 0;
         usleep(20 * 1000);
     }
-    fprintf(stderr, "the server never took over the inputs in %s\n",
+    fprintf(stderr, "%s never took over the inputs in %s\n", s->kind,
             s->inputs);
     return -1;
 }
 
-static void count(struct totals *t, enum verdict v)
+/* Lays the patch and waits until all servers decide by it. */
+static int switch_inputs(struct fleet *f, const char *seed,
+                         const json_t *patch)
 {
-    t->passed += v == PASSED;
-    t->failed += v == FAILED;
-    t->skipped += v == SKIPPED;
+    if (inputs_lay(seed, patch, f->s[0].inputs))
+        return -1;
+    for (size_t i = 0; i < f->n; i++)
+        if (httpd_own(&f->s[i]))
+            return -1;
+    if (core_load(&f->s[0])) /* tells the id that the servers must reach */
+        return -1;
+    for (size_t i = 0; i < f->n; i++)
+        if (follow(&f->s[i])) {
+            server_logs(&f->s[i]);
+            return -1;
+        }
+    return 0;
 }
 
 /* Cases in order of their patch, so that the inputs change seldom. */
-static int play(struct server *s, const char *seed, const char *file,
+static int play(struct fleet *f, const char *seed, const char *file,
                 const json_t *cases, struct totals *t)
 {
     size_t n = json_array_size(cases);
@@ -159,9 +204,8 @@ static int play(struct server *s, const char *seed, const char *file,
 
         if (!patch)
             patch = none;
-        if (!done[i] && switch_inputs(s, seed, patch)) {
+        if (!done[i] && switch_inputs(f, seed, patch)) {
             fprintf(stderr, "%s: cannot set up the inputs\n", file);
-            server_logs(s);
             json_decref(none);
             free(done);
             return -1;
@@ -174,7 +218,7 @@ static int play(struct server *s, const char *seed, const char *file,
                 continue;
             if (j != i)
                 done[j] = true;
-            count(t, run_case(s, file, c));
+            run_case(f, file, c, t);
         }
         done[i] = true;
         json_decref(none);
@@ -183,10 +227,10 @@ static int play(struct server *s, const char *seed, const char *file,
     return 0;
 }
 
-static int play_file(struct server *s, const char *inputs, const char *file,
+static int play_file(struct fleet *fl, const char *inputs, const char *file,
                      struct totals *all)
 {
-    struct totals t = { 0, 0, 0 };
+    struct totals t = { 0, 0, 0, 0, 0 };
     json_error_t  je;
     json_t       *doc = json_load_file(file, JSON_ALLOW_NUL, &je);
     const char   *suite = json_string_value(json_object_get(doc, "suite"));
@@ -204,7 +248,7 @@ static int play_file(struct server *s, const char *inputs, const char *file,
     if (access(seed, F_OK))
         snprintf(seed, sizeof(seed), "tests/vectors/api/inputs/seed");
     if (suite && strcmp(suite, "api.exchange") == 0)
-        rc = play(s, inputs ? inputs : seed, file,
+        rc = play(fl, inputs ? inputs : seed, file,
                   json_object_get(doc, "cases"), &t);
     else
         fprintf(stderr, "%s: suite \"%s\" is not api.exchange\n", file,
@@ -214,6 +258,8 @@ static int play_file(struct server *s, const char *inputs, const char *file,
     all->passed += t.passed;
     all->failed += t.failed + (rc != 0);
     all->skipped += t.skipped;
+    all->differ += t.differ;
+    all->host += t.host;
     json_decref(doc);
     return rc;
 }
@@ -231,42 +277,76 @@ static bool known(const char *kind)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: replay --server nginx|httpd|httpd-prefork|"
-                    "httpd-worker|core [--inputs DIR] FILE...\n");
+    fprintf(stderr, "usage: replay --server KIND[,KIND...] [--inputs DIR] "
+                    "FILE...\n"
+                    "KIND is nginx, httpd, httpd-prefork, httpd-worker or "
+                    "core; several are also\ncompared with each other.\n");
     return 2;
+}
+
+/* Every server has a directory, the inputs and the upstream are one. */
+static int add_servers(struct fleet *f, const char *dir, char *kinds)
+{
+    int   port = up_start();
+    char *save = NULL, *k;
+
+    if (port < 0)
+        return -1;
+    for (k = strtok_r(kinds, ",", &save); k; k = strtok_r(NULL, ",", &save)) {
+        struct server *s = &f->s[f->n];
+
+        if (!known(k) || f->n == SERVERS_MAX)
+            return -1;
+        f->n++;
+        s->kind = k;
+        s->upstream = port;
+        snprintf(s->dir, sizeof(s->dir), "%s/%s", dir, k);
+        snprintf(s->inputs, sizeof(s->inputs), "%s/inputs", dir);
+        if (mkdir(s->dir, 0755))
+            return -1;
+    }
+    return f->n ? 0 : -1;
 }
 
 int main(int argc, char **argv)
 {
-    struct server s = { .kind = NULL };
-    struct totals all = { 0, 0, 0 };
-    const char   *inputs = NULL;
-    int           i = 1;
+    static struct fleet f;
+    struct totals       all = { 0, 0, 0, 0, 0 };
+    const char         *inputs = NULL;
+    char               *kinds = NULL, dir[200];
+    int                 i = 1;
 
     for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
         if (strcmp(argv[i], "--server") == 0)
-            s.kind = argv[i + 1];
+            kinds = argv[i + 1];
         else if (strcmp(argv[i], "--inputs") == 0)
             inputs = argv[i + 1];
         else
             return usage();
     }
-    if (!known(s.kind) || i >= argc)
+    if (!kinds || i >= argc)
         return usage();
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    snprintf(s.dir, sizeof(s.dir), "%s/ae-replay.XXXXXX",
+    snprintf(dir, sizeof(dir), "%s/ae-replay.XXXXXX",
              getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(s.dir) || (s.upstream = up_start()) < 0) {
+    if (!mkdtemp(dir) || chmod(dir, 0755)) {
         perror("replay");
         return 2;
     }
-    snprintf(s.inputs, sizeof(s.inputs), "%s/inputs", s.dir);
+    if (add_servers(&f, dir, kinds)) {
+        inputs_remove(dir);
+        return usage();
+    }
     for (; i < argc; i++)
-        play_file(&s, inputs, argv[i], &all);
-    server_stop(&s);
-    inputs_remove(s.dir);
+        play_file(&f, inputs, argv[i], &all);
+    for (size_t k = 0; k < f.n; k++)
+        server_stop(&f.s[k]);
+    inputs_remove(dir);
+    if (f.n > 1)
+        printf("%d differences between %zu servers; %d refusals by a server "
+               "of its own\n", all.differ, f.n, all.host);
     printf("%d passed, %d failed, %d skipped\n", all.passed, all.failed,
            all.skipped);
-    return all.failed ? 1 : 0;
+    return all.failed || all.differ ? 1 : 0;
 }

@@ -15,6 +15,7 @@ struct msg {
     int    status;          /* responses; 0: no answer (closed) */
     char  *ctype;           /* "" when absent */
     char  *policy_id;       /* X-Replay-Policy, "" when absent */
+    char  *head;            /* header lines; NULL: none of its own (core) */
     bool   unexpected;      /* X-Replay: unexpected */
     char  *body;
     size_t nbody;
@@ -70,6 +71,18 @@ void server_logs(const struct server *s);   /* last lines of the error log */
 int  httpd_write(struct server *s, const char *module, const char *conf);
 int  httpd_own(const struct server *s);
 void httpd_exec(const char *conf);
+
+/* ---- the same everywhere ---- */
+/* What one server made of a case. */
+struct outcome {
+    const struct server *s;
+    struct msg           m;
+    int                  reached;   /* requests that the upstream saw */
+    bool                 host;      /* refused before we were asked */
+};
+/* True if all say the same; else |why| says who does not. */
+bool parity_same(const struct xchg *x, struct outcome *o, size_t n, char *why,
+                 size_t max);
 
 /* ---- the bare core ---- */
 int  core_load(const struct server *s);     /* (re)build the snapshot */

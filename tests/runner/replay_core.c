@@ -75,6 +75,25 @@ static void took(struct msg *m, int status, ae_str ctype, ae_str body)
     m->policy_id = world_z(AE_STR(""));
 }
 
+/* The header fields of an answer of ours, as lines. */
+static char *head_of(const struct ae_act *act)
+{
+    char  *p = calloc(1, 8192);
+    size_t n = 0;
+
+    if (!p)
+        return NULL;
+    n += (size_t)snprintf(p, 8192, "-\r\nContent-Type: %.*s\r\n",
+                          (int)act->reply.ctype.n, act->reply.ctype.p);
+    for (size_t i = 0; i < act->reply.nhdr && n < 8192; i++)
+        n += (size_t)snprintf(p + n, 8192 - n, "%.*s: %.*s\r\n",
+                              (int)act->reply.hdr[i].name.n,
+                              act->reply.hdr[i].name.p,
+                              (int)act->reply.hdr[i].value.n,
+                              act->reply.hdr[i].value.p);
+    return p;
+}
+
 /* Drives the transaction to its terminal action. */
 static void drive(ae_txn *t, const struct xchg *x, struct msg *out)
 {
@@ -100,6 +119,7 @@ static void drive(ae_txn *t, const struct xchg *x, struct msg *out)
             return;
         default:
             took(out, act.reply.status, act.reply.ctype, act.reply.body);
+            out->head = head_of(&act);
             /* "upstream saw it" travels in |unexpected| for the judge */
             out->unexpected = true;
             return;

@@ -111,6 +111,7 @@ static bool parse(ae_str in, const struct xchg *x, struct msg *m)
     m->ctype = world_z(field(head, "content-type"));
     id = field(head, "x-replay-policy");
     m->policy_id = world_z(id);
+    m->head = world_z(head);
     m->unexpected = field(head, "x-replay").p != NULL;
     m->body = world_z(body);
     m->nbody = body.n;

@@ -8,6 +8,7 @@ void msg_free(struct msg *m)
 {
     free(m->ctype);
     free(m->policy_id);
+    free(m->head);
     free(m->body);
     memset(m, 0, sizeof(*m));
 }
