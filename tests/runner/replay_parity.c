@@ -69,10 +69,14 @@ static char *fields(const struct msg *m)
     }
     qsort(f, n, sizeof(f[0]), by_text);
     out = calloc(1, len);
+    len = 0;
     for (size_t i = 0; i < n; i++) {
+        size_t k = strlen(f[i]);
+
         if (out) {
-            strcat(out, f[i]);
-            strcat(out, "\n");
+            memcpy(out + len, f[i], k);
+            out[len + k] = '\n';
+            len += k + 1;
         }
         free(f[i]);
     }
