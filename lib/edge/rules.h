@@ -24,7 +24,6 @@ struct ae_ruleset {
     const struct ae_rules *in;
     struct ae_rule_force  *v;
     size_t                 n;
-    bool tokens, freezes, syncs, roles; /* there are such rules */
 };
 
 /* *out is NULL if there are no rules.  AE_E_SYNTAX: a word means no operation,

@@ -147,10 +147,6 @@ int ae_rules_build(ae_arena *a, const struct ae_rules *in,
         rc = select_ops(f, err);
         if (rc)
             return rc;
-        rs->tokens |= f->rule->kind == AE_RULE_TOKEN;
-        rs->roles |= f->rule->roles.n > 0;
-        rs->freezes |= f->rule->kind == AE_RULE_FREEZE;
-        rs->syncs |= f->rule->kind == AE_RULE_SYNC;
     }
     *out = rs;
     return AE_OK;

@@ -148,7 +148,7 @@ static bool identify(ae_txn *t)
     enum ae_pick_result got;
 
     if (t->tgt.kind != AE_TGT_GRPC || t->id || !t->skip_decide)
-        return !t->no_project || !t->snap->rules->roles;
+        return true;
     if (t->req->hdr[AE_H_METADATA].p)
         return false; /* an identity may hide there */
     got = ae_cred_pick_grpc(t);
@@ -164,9 +164,9 @@ static bool identify(ae_txn *t)
         t->id = r.identity;
         if (t->id && t->id->confirmed && ae_cred_rights(t) != AE_OK)
             t->a.failed = true;
-        return true;
     }
-    return !(r.no_project && t->snap->rules->roles);
+    t->no_project = r.no_project;
+    return true;
 }
 
 static bool listed(const struct ae_words *w, ae_str s)
@@ -224,7 +224,7 @@ static enum ae_step_ret token(ae_txn *t, const struct ae_rule_force *f)
         return AE_STEP_MORE;
     if (t->tgt.kind == AE_TGT_UNKNOWN || t->tgt.kind == AE_TGT_BAD)
         return AE_STEP_MORE;
-    if (!identify(t))
+    if (!identify(t) || (t->no_project && u->roles.n))
         return refuse(t, u, AE_N_rule_token, "it cannot be told whose token"
                       " this is", AE_STR(""));
     if (!whose(t, u))

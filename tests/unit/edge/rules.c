@@ -417,10 +417,40 @@ static void test_sync(struct fx *f)
     f->loc.max_body = 1 << 20;
 }
 
+/* A gRPC call of admin with this message; the outcome after it came. */
+static enum ae_act_kind call(struct fx *f, const char *method,
+                             const char *msg, size_t n, bool *asked)
+{
+    struct fx_req q = { .user = "admin", .method = "POST", .target = method,
+        .h = { { "Content-Type", "application/grpc" } } };
+    struct fx_call c;
+    struct ae_act act;
+    ae_heap heap = { 0 };
+    char body[64] = { 0 };
+    ae_txn *t;
+
+    body[4] = (char)n;
+    memcpy(body + 5, msg, n);
+    fx_fill(f, &q, &c);
+    c.req.has_body = true;
+    t = ae_txn_begin(f->e, &f->loc, &c.req, ae_heap_mem(&heap));
+    ae_txn_step(t, &act);
+    *asked = act.kind == AE_NEED_BODY;
+    if (*asked) {
+        ae_txn_body(t, ae_s(body, 5 + n), AE_BODY_LAST);
+        ae_txn_step(t, &act);
+    }
+    ae_txn_end(t);
+    ae_heap_free(&heap);
+    return act.kind;
+}
+
+#define MSG(z) z, sizeof z - 1
+#define APPS "/application.ApplicationService/"
+
 /* The same over gRPC: field numbers of ApplicationSyncRequest. */
 static void test_sync_grpc(struct fx *f)
 {
-#define MSG(z) z, sizeof z - 1
     static const struct { const char *deny, *msg; size_t n; bool refused; }
     c[] = {
         { "prune", MSG("\x0a\x02" "a1" "\x20\x01"), true },
@@ -435,34 +465,65 @@ static void test_sync_grpc(struct fx *f)
         { "live", MSG("\x0a\x02" "a1"), true },
         { "prune", MSG("\x0a\x09" "a1"), true }, /* damaged */
     };
-    char y[128], body[64];
+    char y[128];
+    bool asked;
 
     for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
-        struct fx_req q = { .user = "admin", .method = "POST",
-            .target = "/application.ApplicationService/Sync",
-            .h = { { "Content-Type", "application/grpc" } } };
-        struct fx_call call;
-        struct ae_act act;
-        ae_heap heap = { 0 };
-        ae_txn *t;
-
         snprintf(y, sizeof y, "syncs:\n- name: s\n  deny: [%s]\n", c[i].deny);
         rules(f, y);
-        memset(body, 0, 5);
-        body[4] = (char)c[i].n;
-        memcpy(body + 5, c[i].msg, c[i].n);
-        fx_fill(f, &q, &call);
-        call.req.has_body = true;
-        t = ae_txn_begin(f->e, &f->loc, &call.req, ae_heap_mem(&heap));
-        ae_txn_step(t, &act);
-        tap_ok(act.kind == AE_NEED_BODY, "the message is asked for");
-        ae_txn_body(t, ae_s(body, 5 + c[i].n), AE_BODY_LAST);
-        ae_txn_step(t, &act);
-        tap_ok(act.kind == (c[i].refused ? AE_REPLY : AE_FORWARD),
+        tap_ok(call(f, APPS "Sync", c[i].msg, c[i].n, &asked)
+               == (c[i].refused ? AE_REPLY : AE_FORWARD) && asked,
                "gRPC %s %zu", c[i].deny, i);
-        ae_txn_end(t);
-        ae_heap_free(&heap);
     }
+}
+
+/* What else a message tells. */
+static void test_grpc_messages(struct fx *f)
+{
+    bool asked;
+
+    rules(f, freeze("  until: 2099-01-01T00:00:00Z\n"
+                    "  applications: ['prod-*']\n"));
+    tap_ok(call(f, APPS "Sync", MSG("\x0a\x02" "a1"), &asked) == AE_FORWARD
+           && asked, "an application that is not meant");
+    tap_ok(call(f, APPS "Sync", MSG("\x0a\x06" "prod-x"), &asked)
+           == AE_REPLY, "one that is");
+    tap_ok(call(f, APPS "Sync", MSG("\x0a\x16" "prod-x"), &asked)
+           == AE_REPLY, "one that cannot be told");
+    tap_ok(call(f, APPS "Get", MSG("\x0a\x06" "prod-x"), &asked)
+           == AE_FORWARD && !asked, "reads are not looked into");
+    rules(f, "read_only: true\n");
+    tap_ok(call(f, APPS "Get", MSG("\x0a\x02" "a1"), &asked) == AE_FORWARD
+           && asked, "a plain read");
+    tap_ok(call(f, APPS "Get", MSG("\x0a\x02" "a1" "\x12\x04" "hard"),
+                &asked) == AE_REPLY, "one that writes");
+    tap_ok(call(f, APPS "ResourceTree", MSG("\x0a\x02" "a1"), &asked)
+           == AE_FORWARD && !asked, "one that cannot");
+}
+
+/* Inputs that do not hold every project: a token of one that they lack may
+ * be any role's. */
+static void test_partial(struct fx *f)
+{
+    struct ae_err err = { 0 };
+    json_t *c = json_pack("{s:s,s:s,s:i,s:s}", "iss", "argocd", "sub",
+                          "proj:elsewhere:ci", "iat", 1767225600, "jti", "x");
+    struct fx_req q = { .target = LIST };
+    struct fx_res r;
+    ae_str tok;
+
+    ae_token_mint(&f->a, AE_STR(FX_SECRET), c, &tok, &err);
+    json_decref(c);
+    q.token = tok.p;
+    f->conf.projects = AE_PARTIAL;
+    rules(f, "tokens:\n- name: t\n  accounts: [x]\n  max_age: 1d\n");
+    tap_ok(fx_run(f, q).kind == AE_FORWARD, "accounts only: not meant");
+    rules(f, "tokens:\n- name: t\n  accounts: [x]\n  max_age: 1d\n"
+             "- name: u\n  project_roles: [x]\n  max_age: 1d\n");
+    r = fx_run(f, q);
+    tap_ok(said(&r, "\\\"u\\\": it cannot be told whose token"),
+           "roles: it might be");
+    f->conf.projects = AE_AUTO;
 }
 
 /* Shadow changes nothing, and is not surprised by our own rules. */
@@ -500,6 +561,8 @@ int main(void)
     test_cron();
     test_sync(&f);
     test_sync_grpc(&f);
+    test_grpc_messages(&f);
+    test_partial(&f);
     test_shadow(&f);
     fx_close(&f);
     return tap_done();
