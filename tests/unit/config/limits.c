@@ -2,7 +2,7 @@
 #include "config/config.h"
 #include "tap.h"
 
-static char         first[262144];
+static ae_heap      heap;
 static ae_arena     arena;
 static struct ae_conf conf;
 static struct ae_loc  loc;
@@ -191,12 +191,12 @@ static void starved(void)
 
 int main(void)
 {
-    ae_arena_init(&arena, (struct ae_mem){ none, NULL }, first,
-                  sizeof(first));
+    ae_arena_init(&arena, ae_heap_mem(&heap), NULL, 0);
     ae_conf_init(&conf);
     limit();
     several();
     others();
     starved();
+    ae_heap_free(&heap);
     return tap_done();
 }

@@ -1,14 +1,8 @@
 /* webhook.c - the shield of /api/webhook. */
 #include "fixture.h"
 
-static char room[65536];
+static ae_heap conf_heap;
 static ae_arena conf_arena;
-
-static void *none(void *ctx, size_t n)
-{
-    (void)ctx, (void)n;
-    return NULL;
-}
 
 static void set(struct fx *f, const char *line)
 {
@@ -208,8 +202,7 @@ int main(void)
 {
     struct fx f;
 
-    ae_arena_init(&conf_arena, (struct ae_mem){ none, NULL }, room,
-                  sizeof room);
+    ae_arena_init(&conf_arena, ae_heap_mem(&conf_heap), NULL, 0);
     fx_open(&f);
     caps(&f);
     set(&f, "signatures=on");
@@ -235,5 +228,6 @@ int main(void)
                        "x-hub-signature-256", "sha256=000000")),
            "a secret that lies elsewhere: Argo CD alone checks");
     fx_close(&f);
+    ae_heap_free(&conf_heap);
     return tap_done();
 }
