@@ -44,6 +44,7 @@ struct ae_rate_conf {
 
 struct ae_limit_conf {
     ae_str   name;              /* for clients and logs; printable ASCII */
+    ae_str   policy;            /* its RateLimit-Policy, made once */
     uint64_t id;                /* of the name: lines of one name share */
     struct ae_who_spec who, except[AE_EXCEPT_MAX]; size_t nexcept;
     uint32_t ops;               /* bits of enum ae_ops */

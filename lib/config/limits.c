@@ -178,6 +178,13 @@ static int name(ae_arena *a, ae_str s, struct ae_limit_conf *l,
             && s.p[i] != '\\' ? s.p[i] : '_';
     l->name = ae_s(p, s.n);
     l->id = ae_hash64(l->name, l->calls ? 2 : 1);
+    l->policy = l->calls
+        ? ae_fmt(a, "\"%.*s\";q=%u;qu=\"concurrent-requests\"", (int)s.n, p,
+                 l->calls)
+        : ae_fmt(a, "\"%.*s\";q=%lld;w=%lld", (int)s.n, p,
+                 (long long)l->rate.n, (long long)l->rate.unit_s);
+    if (!l->policy.p)
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
     return AE_OK;
 }
 

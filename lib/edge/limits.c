@@ -150,21 +150,48 @@ static int64_t seconds(int64_t ns)
 }
 
 /* draft-ietf-httpapi-ratelimit-headers: what the line grants, and what is
- * left of it now. */
+ * left of it now.  The shields' lines are made on the way. */
 static ae_str policy_field(ae_txn *t, const struct ae_limit_conf *l)
 {
-    if (l->calls)
-        return ae_fmt(&t->a, "\"%.*s\";q=%u;qu=\"concurrent-requests\"",
-                      (int)l->name.n, l->name.p, l->calls);
+    if (l->policy.p)
+        return l->policy;
     return ae_fmt(&t->a, "\"%.*s\";q=%lld;w=%lld", (int)l->name.n, l->name.p,
                   (long long)l->rate.n, (long long)l->rate.unit_s);
 }
 
+static char *put(char *p, const char *z)
+{
+    while (*z)
+        *p++ = *z++;
+    return p;
+}
+
+static char *put_number(char *p, int64_t v)
+{
+    char tmp[24];
+    size_t n = 0;
+
+    do
+        tmp[n++] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    while (n)
+        *p++ = tmp[--n];
+    return p;
+}
+
+/* On every answer, if that is wanted: too often for printf. */
 static ae_str limit_field(ae_txn *t, const struct ae_limit_conf *l,
                           int64_t left, int64_t wait_ns)
 {
-    return ae_fmt(&t->a, "\"%.*s\";r=%lld;t=%lld", (int)l->name.n, l->name.p,
-                  (long long)left, (long long)seconds(wait_ns));
+    char *first = ae_alloc(&t->a, l->name.n + 64), *p = first;
+
+    if (!p)
+        return ae_s(NULL, 0);
+    *p++ = '"';
+    memcpy(p, l->name.p, l->name.n);
+    p = put_number(put(p + l->name.n, "\";r="), left);
+    p = put_number(put(p, ";t="), seconds(wait_ns));
+    return ae_s(first, (size_t)(p - first));
 }
 
 static int64_t left_of(const struct ae_limit_conf *l,

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum which { RETURN2K, STATIC2K, PROXY_CACHE2K, HIT2K, PROXY_PASS2K,
-             FORWARD2K, NCASE };
+enum which { RETURN2K, STATIC2K, PROXY_CACHE2K, HIT2K, LIMITED2K,
+             PROXY_PASS2K, FORWARD2K, NCASE };
 
 static struct http_case cases[NCASE] = {
     [RETURN2K]      = { .name = "http.return2k", .path = "/return" },
@@ -16,20 +16,22 @@ static struct http_case cases[NCASE] = {
     [PROXY_CACHE2K] = { .name = "http.proxy_cache2k",
                         .path = "/cached" HTTP_HIT },
     [HIT2K]         = { .name = "http.hit2k", .path = HTTP_HIT },
+    [LIMITED2K]     = { .name = "http.limited2k", .path = HTTP_HIT },
     [PROXY_PASS2K]  = { .name = "http.proxy_pass2k", .path = HTTP_PASS },
     [FORWARD2K]     = { .name = "http.forward2k", .path = HTTP_PASS },
 };
 
 static const struct http_ratio ratios[] = {
     { "ratio.hit2k.proxy_cache", HIT2K, PROXY_CACHE2K },
+    { "ratio.limited2k.proxy_cache", LIMITED2K, PROXY_CACHE2K },
     { "ratio.hit2k.static", HIT2K, STATIC2K },
     { "ratio.hit2k.return", HIT2K, RETURN2K },
     { "ratio.forward2k.proxy_pass", FORWARD2K, PROXY_PASS2K },
 };
 enum { NRATIO = sizeof(ratios) / sizeof(ratios[0]) };
 
-/* Ports: plain, edge, edge with its verdict shown. */
-static void make_conf(const struct http_bench *b, const int port[3])
+/* Ports: plain, edge, edge with its verdict shown, edge with limits. */
+static void make_conf(const struct http_bench *b, const int port[4])
 {
     const char *d = b->dir;
     char        conf[16384], module[600];
@@ -46,6 +48,7 @@ static void make_conf(const struct http_bench *b, const int port[3])
         "  fastcgi_temp_path %s/f2; uwsgi_temp_path %s/u2;\n"
         "  scgi_temp_path %s/s2; default_type application/json;\n"
         "  argo_edge_inputs %s/inputs; argo_edge_cache %s/cache size=64m;\n"
+        "  argo_edge_zone %s/zone:16m;\n"
         "  argo_edge_ttl applications=1h; argo_edge_lease 1h;\n"
         "  proxy_cache_path %s/pc keys_zone=pc:10m;\n"
         "  upstream up { server 127.0.0.1:%d; keepalive 128;"
@@ -62,26 +65,33 @@ static void make_conf(const struct http_bench *b, const int port[3])
         "    argo_edge on; proxy_pass http://up; } }\n"
         "  server { listen 127.0.0.1:%d; location / { argo_edge on;\n"
         "    add_header Argo-Edge $argo_edge_cache always;\n"
+        "    proxy_pass http://up; } }\n"
+        "  server { listen 127.0.0.1:%d; location / { argo_edge on;\n"
+        "    argo_edge_limit address rate=1000000r/s;\n"
+        "    argo_edge_limit apikey rate=1000000r/s cost=list:5;\n"
+        "    argo_edge_limit any rate=1000000r/s per=all name=all;\n"
+        "    argo_edge_limit_calls any 100;\n"
         "    proxy_pass http://up; } }\n}\n",
-        module, d, d, d, d, d, d, d, d, d, d, b->upstream, port[0], b->body,
-        d, port[1], port[2]);
+        module, d, d, d, d, d, d, d, d, d, d, d, b->upstream, port[0],
+        b->body, d, port[1], port[2], port[3]);
     http_put(b, "sut.conf", conf);
 }
 
 int bench_http(int quick, bench_emit emit)
 {
     struct http_bench b;
-    int               port[3], rc;
+    int               port[4], rc;
     char              conf[300];
 
     if (!http_wanted(cases, NCASE, ratios, NRATIO))
         return 0;
     if (http_open(&b))
         return -1;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         port[i] = http_free_port();
     for (int c = 0; c < NCASE; c++)
-        cases[c].port = port[c == HIT2K || c == FORWARD2K];
+        cases[c].port = port[c == LIMITED2K ? 3
+                             : c == HIT2K || c == FORWARD2K];
     make_conf(&b, port);
     snprintf(conf, sizeof(conf), "%s/sut.conf", b.dir);
     b.sut = http_spawn((const char *const[]){ "nginx", "-p", b.dir, "-c", conf,
