@@ -31,6 +31,36 @@ static int enabled(const request_rec *r)
     return mode == AE_MODE_UNSET ? AE_MODE_OFF : mode;
 }
 
+/* The first block of a transaction is one that another has left, still warm:
+ * from the pool it would be a node of its own for each request. */
+static void *txn_alloc(void *data, size_t n)
+{
+    argo_edge_ctx *ctx = data;
+    volatile void **slot = ctx->mc->blocks;
+    int i;
+
+    if (ctx->block || n > ARGO_EDGE_BLOCK)
+        return argo_edge_pool_alloc(ctx->r->pool, n);
+    for (i = 0; i < ARGO_EDGE_BLOCKS && !ctx->block; i++)
+        if (slot[i])
+            ctx->block = apr_atomic_xchgptr(&slot[i], NULL);
+    if (!ctx->block)
+        ctx->block = malloc(ARGO_EDGE_BLOCK);
+    return ctx->block;
+}
+
+static void leave_block(argo_edge_ctx *ctx)
+{
+    volatile void **slot = ctx->mc->blocks;
+    int i;
+
+    for (i = 0; i < ARGO_EDGE_BLOCKS && ctx->block; i++)
+        if (!slot[i] && !apr_atomic_casptr(&slot[i], ctx->block, NULL))
+            ctx->block = NULL;
+    free(ctx->block);
+    ctx->block = NULL;
+}
+
 /* May run on any thread, after the last byte has left. */
 static apr_status_t end(void *data)
 {
@@ -43,6 +73,7 @@ static apr_status_t end(void *data)
     }
     ae_txn_end(ctx->txn);
     ctx->txn = NULL;
+    leave_block(ctx);
     apr_atomic_dec32(&ctx->mc->live);
     return APR_SUCCESS;
 }
@@ -63,11 +94,13 @@ static argo_edge_ctx *begin(request_rec *r)
         return NULL;
     argo_edge_poll(ctx->mc);
     argo_edge_fill(ctx);
-    mem.alloc = argo_edge_pool_alloc;
-    mem.ctx = r->pool;
+    mem.alloc = txn_alloc;
+    mem.ctx = ctx;
     ctx->txn = ae_txn_begin(ctx->mc->engine, &ctx->loc, &ctx->req, mem);
-    if (!ctx->txn)
+    if (!ctx->txn) {
+        leave_block(ctx);
         return NULL;
+    }
     apr_atomic_inc32(&ctx->mc->live);
     apr_pool_cleanup_register(r->pool, ctx, end, apr_pool_cleanup_null);
     ap_set_module_config(r->request_config, &argo_edge_module, ctx);

@@ -27,6 +27,11 @@
 /* more than Argo CD needs for userinfo, a project, or a key set */
 #define ARGO_EDGE_FETCH_MAX  (1024 * 1024)
 
+/* of a transaction, with its state; kept for the next: as many as threads
+ * work at once */
+#define ARGO_EDGE_BLOCK      (16 * 1024)
+#define ARGO_EDGE_BLOCKS     32
+
 /* unique tags of our log messages */
 #define ARGO_EDGE_NO(n)      "AE" #n ": "
 
@@ -39,6 +44,7 @@ typedef struct {
     ae_engine *engine;          /* of this child */
     apr_thread_mutex_t *tick;   /* one poll at a time */
     apr_uint32_t live;          /* transactions in flight */
+    volatile void *blocks[ARGO_EDGE_BLOCKS];
     apr_uint32_t polled;        /* second of the last poll by a request */
     apr_uint64_t seen;          /* directives, by index */
     int used;
@@ -60,6 +66,7 @@ typedef struct {
     argo_edge_conf *mc;
     struct ae_loc loc;          /* merged, with defaults */
     ae_txn *txn;
+    void *block;                /* its first */
     struct ae_req req;
     struct ae_act act;
     ae_str cookie;
