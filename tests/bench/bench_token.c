@@ -5,6 +5,8 @@
 #include "bench.h"
 #include "token/token.h"
 
+#include <openssl/bn.h>
+#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -17,8 +19,8 @@ struct bench {
     ae_arena a;
     ae_seen *seen;
     ae_str   token[TOKENS];
-    ae_str   input, sig, rs_sig;
-    ae_key  *hs, *rs;
+    ae_str   input, sig, rs_sig, es_sig, ed_sig;
+    ae_key  *hs, *rs, *es, *ed;
     long     sink;          /* keeps the work from being optimised away */
 };
 
@@ -71,9 +73,35 @@ static void rs256(struct bench *b, int i)
     b->sink += ae_verify_evp(b->rs, AE_RS256, b->input, b->rs_sig);
 }
 
-static int set_up_rsa(struct bench *b)
+static void es256(struct bench *b, int i)
 {
-    EVP_PKEY      *k = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+    (void)i;
+    b->sink += ae_verify_evp(b->es, AE_ES256, b->input, b->es_sig);
+}
+
+static void eddsa(struct bench *b, int i)
+{
+    (void)i;
+    b->sink += ae_verify_evp(b->ed, AE_EDDSA, b->input, b->ed_sig);
+}
+
+/* r || s of 32 bytes each (RFC 7518, section 3.4), in place. */
+static size_t raw_of(unsigned char *sig, size_t n)
+{
+    const unsigned char *p = sig;
+    ECDSA_SIG           *s = d2i_ECDSA_SIG(NULL, &p, (long)n);
+
+    n = s && BN_bn2binpad(ECDSA_SIG_get0_r(s), sig, 32) == 32
+          && BN_bn2binpad(ECDSA_SIG_get0_s(s), sig + 32, 32) == 32 ? 64 : 0;
+    ECDSA_SIG_free(s);
+    return n;
+}
+
+/* Sign the input with a fresh |k| and keep its public half. */
+static int set_up_key(struct bench *b, EVP_PKEY *k, enum ae_alg alg,
+                      ae_str *out, ae_key **key)
+{
+    const EVP_MD  *md = alg == AE_EDDSA ? NULL : EVP_sha256();
     EVP_MD_CTX    *c = EVP_MD_CTX_new();
     BIO           *bio = BIO_new(BIO_s_mem());
     unsigned char *sig = ae_alloc(&b->a, 256);
@@ -83,17 +111,29 @@ static int set_up_rsa(struct bench *b)
     int            ok = 0;
 
     if (k && c && bio && sig && PEM_write_bio_PUBKEY(bio, k)
-        && EVP_DigestSignInit(c, NULL, EVP_sha256(), NULL, k) == 1
+        && EVP_DigestSignInit(c, NULL, md, NULL, k) == 1
         && EVP_DigestSign(c, sig, &n, (const unsigned char *)b->input.p,
                           b->input.n) == 1) {
+        if (alg == AE_ES256)
+            n = raw_of(sig, n);
         len = BIO_get_mem_data(bio, &pem);
-        b->rs_sig = ae_s((char *)sig, n);
-        ok = ae_key_pem(ae_s(pem, (size_t)len), AE_RS256, &b->rs, NULL) == 0;
+        *out = ae_s((char *)sig, n);
+        ok = ae_key_pem(ae_s(pem, (size_t)len), alg, key, NULL) == 0;
     }
     EVP_MD_CTX_free(c);
     BIO_free(bio);
     EVP_PKEY_free(k);
     return ok;
+}
+
+static int set_up_keys(struct bench *b)
+{
+    return set_up_key(b, EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048),
+                      AE_RS256, &b->rs_sig, &b->rs)
+        && set_up_key(b, EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"),
+                      AE_ES256, &b->es_sig, &b->es)
+        && set_up_key(b, EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), AE_EDDSA,
+                      &b->ed_sig, &b->ed);
 }
 
 /* Tokens of about 250 bytes, as Argo CD makes them. */
@@ -125,7 +165,7 @@ static int set_up(struct bench *b)
         ;
     b->input = ae_sub(b->token[0], 0, dot - 1);
     return ae_b64url_decode(&b->a, ae_sub(b->token[0], dot, SIZE_MAX), true,
-                            &b->sig, &bad) == AE_OK && set_up_rsa(b);
+                            &b->sig, &bad) == AE_OK && set_up_keys(b);
 }
 
 void bench_token(int quick, bench_emit emit)
@@ -137,9 +177,13 @@ void bench_token(int quick, bench_emit emit)
         emit("token.seen", median(&b, seen, n), "ns");
         emit("token.hs256", median(&b, hs256, n), "ns");
         emit("token.rs256", median(&b, rs256, n / 20), "ns");
+        emit("token.es256", median(&b, es256, n / 20), "ns");
+        emit("token.eddsa", median(&b, eddsa, n / 20), "ns");
     }
     ae_seen_free(b.seen);
     ae_key_free(b.hs);
     ae_key_free(b.rs);
+    ae_key_free(b.es);
+    ae_key_free(b.ed);
     ae_heap_free(&b.heap);
 }
