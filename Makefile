@@ -212,7 +212,7 @@ $(B)/argoedge.pc: Makefile lib/argo_edge.h $(CONFIG)
 
 $(CLI): $(call objs,$(CLI_SRC)) $(ARCHIVE)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -lhiredis -o $@
+	$(Q)$(LINK) $(filter %.o,$^) $(ARCHIVE) $(LIBS) -lhiredis -lcurl -o $@
 
 $(B)/demo-backend: $(call objs,$(DEMO_SRC)) $(ARCHIVE)
 	$(call say,LINK,$@)
@@ -373,7 +373,7 @@ deb: all
 	printf '%s\n' 'Package: argo-edge' 'Version: $(VERSION)' \
 	    'Architecture: $(DEB_ARCH)' 'Section: httpd' 'Priority: optional' \
 	    'Maintainer: argo-edge maintainers <argo-edge@localhost>' \
-	    'Depends: libc6, libssl3, libjansson4, liblmdb0, libpcre2-8-0, libyaml-0-2, libxxhash0, libjwt0, zlib1g, libhiredis0.14' \
+	    'Depends: libc6, libssl3, libjansson4, liblmdb0, libpcre2-8-0, libyaml-0-2, libxxhash0, libjwt0, zlib1g, libhiredis0.14, libcurl4' \
 	    'Suggests: nginx | apache2' \
 	    'Description: edge in front of the API server of Argo CD' \
 	    ' Library, command and modules for nginx and Apache httpd that' \

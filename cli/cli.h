@@ -18,7 +18,8 @@ enum { CLI_LIST_MAX = 256 };
 struct cli {
     const char *inputs, *ns, *cache, *claims, *secret_file, *projects,
                *root_path, *header, *body, *expires, *id, *audit, *zone,
-               *redis, *redis_user, *redis_password_file;
+               *redis, *redis_user, *redis_password_file, *out,
+               *ca;
     const char *group[CLI_LIST_MAX];
     size_t      ngroup;
     bool        json, explain, trace, help;

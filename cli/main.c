@@ -37,6 +37,8 @@ static const struct { const char *name, *arg, *help; } options[] = {
     { "redis-user", "USER", "user of Redis, if it is not the default one" },
     { "redis-password-file", "FILE", "file that holds its password" },
     { "audit", "FILE", "an audit log, to be decided again" },
+    { "out", "DIR", "where the agent writes; default oidc/ of the inputs" },
+    { "ca", "FILE", "authorities to trust instead of the system's" },
     { "json", NULL, "print JSON" },
 };
 enum { NOPTION = sizeof(options) / sizeof(options[0]) };
@@ -135,6 +137,7 @@ static const char **slot(struct cli *c, const char *name)
         { "zone", &c->zone }, { "redis", &c->redis },
         { "redis-user", &c->redis_user },
         { "redis-password-file", &c->redis_password_file },
+        { "out", &c->out }, { "ca", &c->ca },
     };
 
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)

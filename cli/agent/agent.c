@@ -1,9 +1,10 @@
 /*
- * agent.c - `argo-edge agent`: tells the edges of each other through Redis.
- * The servers never wait for it, nor for Redis: without either they go on by
- * themselves.
+ * agent.c - `argo-edge agent`: tells the edges of each other through Redis,
+ * and keeps what has to be fetched (keep.c).  The servers never wait for it,
+ * nor for Redis: without either they go on by themselves.
  */
 #include "agent.h"
+#include "keep.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -13,13 +14,16 @@
 #include <time.h>
 
 #define RETRY_NS INT64_C(1000000000)
+#define IDLE_MS 200
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, asked;
 
 static void on_signal(int sig)
 {
-    (void)sig;
-    stop = 1;
+    if (sig == SIGUSR1)
+        asked = 1;
+    else
+        stop = 1;
 }
 
 void agent_log(const char *fmt, ...)
@@ -119,45 +123,93 @@ static void finish(struct agent *a)
     ae_zone_close(a->zone);
 }
 
-static int run(struct cli *c)
+static int open_redis(struct cli *c, struct agent *a)
 {
-    struct sigaction sa = { .sa_handler = on_signal };
-    struct agent a = { .cache = c->cache };
     unsigned char id[8];
     int rc;
 
     if (!c->redis)
-        return cli_fail(EXIT_USAGE, "agent needs --redis");
-    if ((rc = agent_url(c->redis, &a.conf)) || (rc = read_password(c, &a))
-        || (rc = open_zone(c, &a)))
+        return 0;
+    if ((rc = agent_url(c->redis, &a->conf)) || (rc = read_password(c, a))
+        || (rc = open_zone(c, a)))
         return rc;
     if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
         return cli_fail(EXIT_INPUT, "no entropy");
-    ae_hex(id, sizeof(id), a.origin);
+    ae_hex(id, sizeof(id), a->origin);
+    return 0;
+}
+
+static void signals(void)
+{
+    struct sigaction sa = { .sa_handler = on_signal };
+
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGUSR1, &sa, NULL);
     signal(SIGPIPE, SIG_IGN);
-    while (!stop)
-        go_round(&a);
-    finish(&a);
+}
+
+/* Redis sets the pace, if there is one. */
+static void loop(struct cli *c, struct agent *a, struct keeper *keeper)
+{
+    while (!stop) {
+        if (c->redis)
+            go_round(a);
+        if (keeper)
+            keep_turn(keeper, c->redis ? 0 : IDLE_MS);
+        if (asked && keeper)
+            keep_say_health(keeper);
+        asked = 0;
+    }
+}
+
+static int run(struct cli *c)
+{
+    struct agent a = { .cache = c->cache };
+    struct keeper *keeper = NULL;
+    int rc;
+
+    if (!c->redis && !c->inputs)
+        return cli_fail(EXIT_USAGE, "agent needs --redis, or --inputs for "
+                        "the keys of the SSO provider, or both");
+    signals();
+    rc = open_redis(c, &a);
+    if (rc)
+        return rc;
+    if (c->inputs && !(keeper = keep_open(c)))
+        return cli_fail(EXIT_INPUT, "out of memory");
+    loop(c, &a, keeper);
+    if (keeper)
+        agent_notify("STOPPING=1");
+    keep_close(keeper);
+    if (c->redis)
+        finish(&a);
     return EXIT_YES;
 }
 
 const struct command cmd_agent = {
     .name = "agent",
-    .args = "--redis URL",
-    .brief = "let several edges share limits and invalidations",
+    .args = "",
+    .brief = "share limits between edges, keep keys of the SSO provider",
     .help =
 "Runs beside the servers of one host, as their user, until it is stopped.\n"
-"What they admit is booked in Redis or Valkey twenty times a second, so that\n"
-"a limit holds for all edges together, and a write through one of them drops\n"
-"what the caches of the others hold of it (--cache).  No request ever waits\n"
-"for it; without Redis every edge counts for itself.  There is no TLS: use a\n"
-"tunnel.\n"
+"\n"
+"With --redis: what they admit is booked in Redis or Valkey twenty times\n"
+"a second, so that a limit holds for all edges together, and a write through\n"
+"one of them drops what the caches of the others hold of it (--cache).  No\n"
+"request ever waits for it; without Redis every edge counts for itself.\n"
+"There is no TLS: use a tunnel.\n"
+"\n"
+"With --inputs: fetches discovery document and key set of the provider that\n"
+"oidc.config or Dex names, checks them, and puts them into oidc/ of the\n"
+"inputs, where every server finds them: every five minutes, and at most once\n"
+"in 30 s when a server that shares the zone lacked a key.  SIGUSR1 prints one\n"
+"line on its health; systemd gets READY, STATUS and WATCHDOG.\n"
 "\n"
 "Example: argo-edge agent --redis redis://argocd-redis:6379 \\\n"
-"           --zone argo_edge:16m --cache /var/cache/argo-edge\n",
-    .options = "zone redis redis-user redis-password-file cache",
+"           --zone argo_edge:16m --cache /var/cache/argo-edge\n"
+"         argo-edge agent --inputs /etc/argo-edge --zone argo_edge:16m\n",
+    .options = "zone redis redis-user redis-password-file cache inputs out ca",
     .min_arg = 0,
     .max_arg = 0,
     .run = run,

@@ -40,6 +40,9 @@ struct agent {
 
 void agent_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* A word to the service manager, as sd_notify(3). */
+void agent_notify(const char *text);
+
 /* ---- redis.c ------------------------------------------------------------ */
 
 /* Read a URL; 0, or an exit code after a message. */

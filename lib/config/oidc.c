@@ -61,7 +61,7 @@ static void unsure(struct reading *r, const char *why)
         r->unsure = why;
 }
 
-/* ---- types --------------------------------------------------------------- */
+/* ---- types -------------------------------------------------------------- */
 
 static bool strings_only(const json_t *list)
 {
@@ -136,7 +136,7 @@ static const json_t *get(const struct reading *r, const char *name)
     return NULL;
 }
 
-/* ---- references ---------------------------------------------------------- */
+/* ---- references --------------------------------------------------------- */
 
 /* $NAME:KEY lies in another Secret, mounted beside the others. */
 static int other_secret(struct reading *r, ae_str ref, ae_str *out)
@@ -212,7 +212,7 @@ static int text_of(struct reading *r, const char *name, bool needed,
     return AE_OK;
 }
 
-/* ---- oidc.config --------------------------------------------------------- */
+/* ---- oidc.config -------------------------------------------------------- */
 
 static int audiences(struct reading *r, struct ae_sso *s)
 {
@@ -291,7 +291,7 @@ static int read_oidc(struct cfg_load *l, const struct ae_text *t,
     return AE_OK;
 }
 
-/* ---- dex.config ---------------------------------------------------------- */
+/* ---- dex.config --------------------------------------------------------- */
 
 /* AE_SSO_DEX, AE_SSO_NONE, or AE_SSO_UNKNOWN for YAML that we do not read. */
 static enum ae_sso_kind read_dex(struct cfg_load *l, const struct ae_text *t)
@@ -329,7 +329,7 @@ static int dex(struct cfg_load *l, struct ae_sso *s)
     return AE_OK;
 }
 
-/* ---- the documents ------------------------------------------------------- */
+/* ---- the documents ------------------------------------------------------ */
 
 static void document(struct cfg_load *l, const struct cfg_object *o,
                      const char *key, struct ae_text *out)

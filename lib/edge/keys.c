@@ -65,6 +65,13 @@ int ae_keys_open(ae_engine *e)
     return AE_OK;
 }
 
+uint64_t ae_keys_wanted(const ae_zone *z)
+{
+    struct shared *sh = ae_zone_section(z, AE_ZONE_KEYS, sizeof *sh, NULL);
+
+    return sh ? atomic_load(&sh->wanted) : 0;
+}
+
 void ae_keys_close(ae_engine *e)
 {
     if (!e->keys)

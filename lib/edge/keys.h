@@ -28,6 +28,9 @@ bool ae_keys_fetched(ae_txn *t, uint32_t id, int status, ae_str body,
 /* In the midst of fetching?  Then *ret is what the step says. */
 bool ae_keys_going_on(ae_txn *t, enum ae_step_ret *ret);
 
+/* How often a key was lacked by those who share |z|: for the agent. */
+uint64_t ae_keys_wanted(const ae_zone *z);
+
 /* ---- revoke.c ----------------------------------------------------------- */
 
 /* A logout passes: the identifiers of its token count as revoked from now on,

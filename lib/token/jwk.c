@@ -36,7 +36,7 @@ static enum ae_jwk_state bad(struct reader *r, const char *why)
     return AE_JWK_BAD;
 }
 
-/* ---- members ------------------------------------------------------------- */
+/* ---- members ------------------------------------------------------------ */
 
 /* A text member; absent and null are "".  False: another type. */
 static bool text(const json_t *o, const char *key, ae_str *out)
@@ -66,7 +66,7 @@ static bool has(const struct reader *r, const char *key)
     return v && !json_is_null(v);
 }
 
-/* ---- keys out of numbers ------------------------------------------------- */
+/* ---- keys out of numbers ------------------------------------------------ */
 
 static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *b)
 {
@@ -126,7 +126,7 @@ static EVP_PKEY *ec_key(const char *group, ae_str x, ae_str y)
     return k;
 }
 
-/* ---- certificates -------------------------------------------------------- */
+/* ---- certificates ------------------------------------------------------- */
 
 static int b64_value(char c)
 {
@@ -237,7 +237,7 @@ static bool certs_ok(struct reader *r)
     return ok;
 }
 
-/* ---- by type ------------------------------------------------------------- */
+/* ---- by type ------------------------------------------------------------ */
 
 static enum ae_jwk_state read_rsa(struct reader *r)
 {

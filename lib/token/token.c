@@ -348,8 +348,7 @@ void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
         out->sso = true;
         ae_token_refuse(out, AE_STR("SSO is not configured"));
     } else {
-        ae_token_check_sso(t, keys ? keys : t->keys, fresh, &g, token, now,
-                           out);
+        ae_token_check_sso(t, keys, fresh, &g, token, now, out);
     }
     ae_gate_free(&g);
 }
@@ -357,5 +356,5 @@ void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
 void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
                     int64_t now, struct ae_token_result *out)
 {
-    ae_token_check_keys(t, NULL, false, a, token, now, out);
+    ae_token_check_keys(t, t->keys, false, a, token, now, out);
 }

@@ -161,7 +161,7 @@ uint64_t ae_tokens_generation(const ae_tokens *t); /* content hash of keys,
 void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
                     int64_t now, struct ae_token_result *out);
 /* The same with the provider's documents of the caller, for SSO tokens; NULL:
- * those of the inputs.  |fresh|: they were fetched after the token came, so a
+ * there are none.  |fresh|: they were fetched after the token came, so a
  * key that they lack is a key that does not exist. */
 void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
                          ae_arena *a, ae_str token, int64_t now,

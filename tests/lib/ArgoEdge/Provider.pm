@@ -17,6 +17,7 @@ use File::Temp qw(tempdir);
 use JSON::PP;
 use MIME::Base64 qw(encode_base64url);
 
+my $JSON = JSON::PP->new->canonical;
 my $WELL_KNOWN = '/.well-known/openid-configuration';
 
 sub new {
@@ -84,14 +85,14 @@ sub jwk {
 
 sub discovery {
     my ($self) = @_;
-    return encode_json({ issuer => $self->issuer,
+    return $JSON->encode({ issuer => $self->issuer,
         jwks_uri => 'http://127.0.0.1:' . $self->port . '/keys',
         id_token_signing_alg_values_supported => $self->{algs} });
 }
 
 sub jwks {
     my ($self) = @_;
-    return encode_json({ keys => [ map { $self->jwk($_) }
+    return $JSON->encode({ keys => [ map { $self->jwk($_) }
         @{ $self->{serve} } ] });
 }
 

@@ -80,7 +80,7 @@ static ae_str sign_token(ae_arena *a, EVP_PKEY *k, enum ae_alg alg,
     return sig.p ? sign_join(a, input, sig) : ae_s(NULL, 0);
 }
 
-/* ---- JWK ------------------------------------------------------------------ */
+/* ---- JWK ---------------------------------------------------------------- */
 
 static void sign_bn(json_t *o, ae_arena *a, const char *key, EVP_PKEY *k,
                     const char *param, int len)
