@@ -353,6 +353,9 @@ static void test_ask(struct fx *f)
     char asked[2048], want[2048];
     struct fx_res r;
 
+    /* Claims of other keys may fall on the same of the few slots that the
+     * store in memory has; then nobody asks, which is fine elsewhere. */
+    f->loc.collapse_ms = 0;
     lease(f, "alice");
     lease(f, "bob");
     fx_answer(f, 200, FULL);
@@ -384,6 +387,7 @@ static void service(struct fx *f, const char *token)
 {
     static char path[128];
 
+    f->loc.collapse_ms = 0; /* as in test_ask() */
     snprintf(path, sizeof path, "%s/token", f->dir);
     fx_write(f, ".", "token", token);
     f->conf.service_token_file = ae_cs(path);
