@@ -46,6 +46,41 @@ static void warn_inputs(struct found *f, const struct ae_inputs *in)
     }
 }
 
+static void sso_warn(struct found *f, ae_str file, ae_str text)
+{
+    struct ae_lint l = { .level = AE_LINT_WARN, .id = "sso", .file = file,
+                         .text = text };
+
+    one(f, &l);
+}
+
+/* What SSO makes of the accounts, and whether its documents can be used. */
+static void warn_sso(struct found *f, const struct ae_inputs *in)
+{
+    const struct ae_sso *s = &in->sso;
+    ae_keyset           *keys = NULL;
+    struct ae_err        err = { .code = 0 };
+
+    if (s->kind != AE_SSO_OIDC && s->kind != AE_SSO_DEX)
+        return;
+    for (size_t i = 0; i < in->naccounts; i++)
+        if (!ae_eq_lit(in->accounts[i].name, "admin"))
+            sso_warn(f, ae_s(NULL, 0), ae_fmt(&f->c->a, "an SSO user with the "
+                     "subject %.*s has the rights of that local account, "
+                     "enabled or not", (int)in->accounts[i].name.n,
+                     in->accounts[i].name.p));
+    if (s->other_groups)
+        sso_warn(f, ae_s(NULL, 0), AE_STR("groups come from the userinfo "
+                 "endpoint: SSO tokens are passed on undecided"));
+    if (s->via_dex)
+        sso_warn(f, ae_s(NULL, 0), AE_STR("both oidc.config and dex.config: "
+                 "Argo CD asks Dex for the keys of the other provider"));
+    if (s->have_docs && ae_keyset_new(s->issuer, s->discovery.text,
+                                      s->jwks.text, &keys, &err) != AE_OK)
+        sso_warn(f, s->jwks.file, ae_cs(err.text));
+    ae_keyset_unref(keys);
+}
+
 static int finish(struct found *f, int rc)
 {
     if (f->c->json)
@@ -87,6 +122,7 @@ static int run(struct cli *c)
         return rc;
     }
     warn_inputs(&f, &in);
+    warn_sso(&f, &in);
     cli_conf(c, &conf);
     rbac = in.rbac;
     pi.rbac = &rbac;

@@ -128,7 +128,8 @@ static int make_origins(ae_snapshot *s)
 
 static int make_warnings(ae_snapshot *s)
 {
-    size_t n = s->in.nwarnings + 2;
+    size_t n = s->in.nwarnings + 3;
+    const char *keys = ae_tokens_keys_error(s->tokens);
 
     s->warn = ae_nalloc(&s->arena, n, sizeof *s->warn);
     if (!s->warn)
@@ -149,6 +150,11 @@ static int make_warnings(ae_snapshot *s)
         s->warn[s->nwarn++] = "no argocd-cm among the inputs: accounts and"
             " anonymous access are unknown, so nobody is refused for lack of"
             " a token";
+    if (keys)
+        keys = ae_fmt(&s->arena, "oidc/ among the inputs: %s; SSO tokens are"
+                      " forwarded uncached", keys).p;
+    if (keys)
+        s->warn[s->nwarn++] = keys;
     return s->arena.failed ? AE_E_NOMEM : AE_OK;
 }
 
