@@ -150,10 +150,13 @@ scenarios({ settings => { lists => 'off' },
         $w->says($LIST => { large => $mb * $MB });
         my ($r) = $w->ask(alice => $LIST);
         ok $r->{body} eq $body, 'fetched';
-        cmp_ok peak($w) - $before, '<', 8, "$mb MB on their way in";
+        # a sanitizer keeps what was freed
+        my $times = $ENV{AE_ASAN} ? 10 : 1;
+        cmp_ok peak($w) - $before, '<', 8 * $times, "$mb MB on their way in";
         ok hit($w, $LIST)->{body} eq $body, 'stored';
         my @slow = map { [ slow($w, $LIST, 1000) ] } 1 .. 8;
-        cmp_ok peak($w) - $before, '<', 16, 'and eight times out, slowly';
+        cmp_ok peak($w) - $before, '<', 16 * $times,
+            'and eight times out, slowly';
         is rest(@{ $slow[0] })->{body} eq $body, 1, 'to the end';
         close $_->[0] for @slow;
         $w->says($LIST => undef);

@@ -18,6 +18,7 @@ use Test::More;
 my @kinds = ((grep { ArgoEdge::Server->available($_) }
     qw(nginx httpd httpd-prefork httpd-worker)), 'core');
 plan skip_all => 'no server with a module is built' if @kinds < 2;
+plan skip_all => 'one server is built with sanitizers' if $ENV{AE_ASAN};
 my $exchanges = 'tests/vectors/api/exchanges.json';
 
 # |file| on all servers; the lines about refusals that were not ours
