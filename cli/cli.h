@@ -18,11 +18,12 @@ enum { CLI_LIST_MAX = 256 };
 struct cli {
     const char *inputs, *ns, *cache, *claims, *secret_file, *projects,
                *root_path, *header, *body, *expires, *id, *audit, *zone,
+               *interval, *token_file,
                *redis, *redis_user, *redis_password_file, *out,
                *ca;
     const char *group[CLI_LIST_MAX];
     size_t      ngroup;
-    bool        json, explain, trace, help;
+    bool        json, explain, trace, once, help;
     const char *arg[16];     /* positional */
     int         narg;
     ae_heap     heap;
@@ -39,7 +40,7 @@ struct command {
 
 extern const struct command cmd_can, cmd_lint, cmd_routes, cmd_route,
     cmd_token, cmd_decide, cmd_cache, cmd_who_can, cmd_roles, cmd_diff,
-    cmd_rules, cmd_agent;
+    cmd_rules, cmd_agent, cmd_top;
 
 /* Prints "argo-edge: ..." to stderr and returns |code|. */
 int cli_fail(int code, const char *fmt, ...)

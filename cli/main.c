@@ -9,7 +9,7 @@
 static const struct command *const commands[] = {
     &cmd_can, &cmd_who_can, &cmd_roles, &cmd_lint, &cmd_rules, &cmd_diff,
     &cmd_routes, &cmd_route, &cmd_token, &cmd_decide, &cmd_cache,
-    &cmd_agent,
+    &cmd_agent, &cmd_top,
 };
 enum { NCOMMAND = sizeof(commands) / sizeof(commands[0]) };
 
@@ -39,6 +39,9 @@ static const struct { const char *name, *arg, *help; } options[] = {
     { "audit", "FILE", "an audit log, to be decided again" },
     { "out", "DIR", "where the agent writes; default oidc/ of the inputs" },
     { "ca", "FILE", "authorities to trust instead of the system's" },
+    { "interval", "TIME", "how often to look; default 2s" },
+    { "once", NULL, "look once" },
+    { "token-file", "FILE", "a file with a token of Argo CD" },
     { "json", NULL, "print JSON" },
 };
 enum { NOPTION = sizeof(options) / sizeof(options[0]) };
@@ -134,6 +137,7 @@ static const char **slot(struct cli *c, const char *name)
         { "expires", &c->expires }, { "id", &c->id },
         { "header", &c->header }, { "body", &c->body },
         { "cache", &c->cache }, { "audit", &c->audit },
+        { "interval", &c->interval }, { "token-file", &c->token_file },
         { "zone", &c->zone }, { "redis", &c->redis },
         { "redis-user", &c->redis_user },
         { "redis-password-file", &c->redis_password_file },
@@ -152,6 +156,8 @@ static bool *flag(struct cli *c, const char *name)
         return &c->json;
     if (strcmp(name, "explain") == 0)
         return &c->explain;
+    if (strcmp(name, "once") == 0)
+        return &c->once;
     if (strcmp(name, "trace") == 0)
         return &c->trace;
     return NULL;

@@ -78,6 +78,36 @@ scenarios(sub { sight_setup() },
         ok index($all, (split /\./, $t)[2]) < 0, 'T20: no token';
     }
 } },
+{ id => 'top', say => 'the same in a terminal', run => sub {
+    my ($w) = @_;
+    traffic($w);
+    my $url = 'http://127.0.0.1:' . $w->server->port . '/argo-edge/';
+    my ($rc, $out) = edge_cli('top', $url, '--once');
+    is $rc, 0, 'top';
+    like $out, qr/^argo-edge +configuration [0-9a-f]{16} +policy up to date$/m,
+        'state';
+    like $out, qr/^ +\d+ +bob +projects +get +teama +denied/m, 'top refusals';
+    like $out, qr/^\d\d:\d\d:\d\d\.\d{3} +allow +alice /m, 'live decisions';
+    unlike $out, qr/\e/, 'no escape sequence where there is no terminal';
+    ($rc, $out) = edge_cli('top', $url, '--json');
+    ok eval { decode_json($out)->{counters} }, '--json';
+    ($rc, $out) = edge_cli('top', "${url}rbac/", '--once');
+    is $rc, 3, 'without a token where one is needed';
+    like $out, qr/is no status page \(HTTP\/1\.\d 401/, 'says so';
+    my $file = "$dir/token";
+    open my $f, '>', $file or die $!;
+    print $f $w->token('admin'), "\n";
+    close $f;
+    ($rc, $out) = edge_cli('top', "${url}rbac/", '--once', '--token-file', $file);
+    is $rc, 0, 'with it';
+    unlink $file;
+    ($rc, $out) = edge_cli('top', 'http://127.0.0.1:1/', '--once');
+    is $rc, 3, 'nobody there';
+    ($rc, $out) = edge_cli('top', 'https://x/', '--once');
+    is $rc, 2, 'no URL of ours';
+    my $n = () = $w->server->access_log =~ /\n/g;
+    $w->{asked} = $n - ($w->{logged} // 0);
+} },
 { id => 'browser', say => 'the page in Chromium', run => sub {
     my ($w) = @_;
     my $id = traffic($w);
