@@ -40,7 +40,7 @@
     X(closed_canonical) X(closed_duplicate) X(closed_credential)         \
     X(closed_token) X(closed_cross_site) X(closed_grpc_off)              \
     X(closed_unknown_route) X(closed_dead_token) X(closed_limit)    \
-    X(closed_rule)
+    X(closed_rule) X(closed_anonymous)
 
 enum ae_counter {
 #define X(n) AE_N_##n,

@@ -141,6 +141,11 @@ bool ae_refusal_closed(const ae_txn *t, int status, enum ae_counter *which)
         return true;
     if (!t->reason)
         return false;
+    /* item 3: a bad token is no anonymous caller */
+    *which = AE_N_closed_anonymous;
+    if (status == 401 && t->snap->in.anonymous
+        && strcmp(t->reason, "token refused") == 0)
+        return true;
     for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
         if (strcmp(t->reason, closed[i].reason) != 0)
             continue;

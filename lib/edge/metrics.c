@@ -54,6 +54,8 @@ static const struct row {
     { "closed_list_refusals", "reason", "dead_token", AE_N_closed_dead_token,
       NULL },
     { "closed_list_refusals", "reason", "limit", AE_N_closed_limit, NULL },
+    { "closed_list_refusals", "reason", "anonymous", AE_N_closed_anonymous,
+      NULL },
     { "closed_list_refusals", "reason", "rule", AE_N_closed_rule, NULL },
     { "rules", "kind", "read_only", AE_N_rule_read_only,
       "Requests that a rule of the operator's own refused or exempted." },

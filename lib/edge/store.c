@@ -67,10 +67,13 @@ static void settle_lease(ae_txn *t, const struct ae_resp *r)
 static void count_shadow(ae_txn *t, bool same)
 {
     enum ae_counter closed;
+    /* item 8: Argo CD may read the body first and mind that */
+    bool early = t->shadow_status == 401
+        && (t->resp_status == 400 || t->resp_status == 500);
 
     /* stricter on purpose is no divergence */
     ae_count(t->e, same ? AE_N_shadow_same
-             : ae_refusal_closed(t, t->shadow_status, &closed)
+             : early || ae_refusal_closed(t, t->shadow_status, &closed)
              ? AE_N_shadow_closed : AE_N_divergence);
 }
 

@@ -1,6 +1,6 @@
 /*
  * replay.c - build/tests/replay --server KIND[,KIND...] [--inputs DIR] FILE...
- * (KIND: nginx, httpd, httpd-prefork, httpd-worker, core)
+ * (KIND: nginx, httpd, httpd-prefork, httpd-worker, core, shadow)
  *
  * Plays recorded exchanges through a real server with our module, in front
  * of a scripted upstream (the rules are in tests/vectors/README.md).  A line
@@ -86,7 +86,7 @@ static void report(const char *file, const struct xchg *x,
 
 static void run_one(struct server *s, struct xchg *x, struct outcome *o)
 {
-    bool core = strcmp(s->kind, "core") == 0;
+    bool core = is_core(s);
 
     o->s = s;
     up_expect(x);
@@ -126,8 +126,10 @@ static void run_case(struct fleet *f, const char *file, const json_t *c,
         enum verdict v;
 
         run_one(&f->s[i], &x, &o[i]);
-        v = judge(&x, &o[i].m, o[i].reached,
-                  strcmp(f->s[i].kind, "core") == 0);
+        if (strcmp(f->s[i].kind, "shadow") == 0)
+            v = o[i].m.unexpected ? FAILED : PASSED;
+        else
+            v = judge(&x, &o[i].m, o[i].reached, is_core(&f->s[i]));
         if (v == FAILED)
             report(file, &x, &o[i].m, o[i].reached);
         t->passed += v == PASSED;
@@ -151,7 +153,7 @@ static void run_case(struct fleet *f, const char *file, const json_t *c,
 /* Waits until |s| decides by the inputs that the core has read. */
 static int follow(struct server *s)
 {
-    if (strcmp(s->kind, "core") == 0)
+    if (is_core(s))
         return 0;
     if (!s->pid && server_start(s))
         return -1;
@@ -267,7 +269,7 @@ static int play_file(struct fleet *fl, const char *inputs, const char *file,
 static bool known(const char *kind)
 {
     static const char *const all[] = { "nginx", "httpd", "httpd-prefork",
-                                       "httpd-worker", "core" };
+                                       "httpd-worker", "core", "shadow" };
 
     for (size_t i = 0; kind && i < sizeof(all) / sizeof(all[0]); i++)
         if (strcmp(kind, all[i]) == 0)
@@ -279,8 +281,9 @@ static int usage(void)
 {
     fprintf(stderr, "usage: replay --server KIND[,KIND...] [--inputs DIR] "
                     "FILE...\n"
-                    "KIND is nginx, httpd, httpd-prefork, httpd-worker or "
-                    "core; several are also\ncompared with each other.\n");
+                    "KIND is nginx, httpd, httpd-prefork, httpd-worker, core "
+                    "or shadow; several are "
+                    "also\ncompared with each other.\n");
     return 2;
 }
 

@@ -61,7 +61,8 @@ struct server {
     char  inputs[300];
     int   port, upstream;
     int   pid;
-    const char *kind;      /* nginx | httpd[-prefork|-worker] | core */
+    const char *kind;      /* nginx | httpd[-prefork|-worker] | core |
+                              shadow */
 };
 int  server_start(struct server *s);
 void server_stop(struct server *s);
@@ -84,7 +85,10 @@ struct outcome {
 bool parity_same(const struct xchg *x, struct outcome *o, size_t n, char *why,
                  size_t max);
 
-/* ---- the bare core ---- */
+/* ---- the bare core ----
+ * kind "shadow": in shadow mode, where |unexpected| says that what Argo CD
+ * answered was counted as a divergence. */
+bool is_core(const struct server *s);
 int  core_load(const struct server *s);     /* (re)build the snapshot */
 int  core_run(const struct server *s, const struct xchg *x, struct msg *out);
 const char *core_policy_id(void);

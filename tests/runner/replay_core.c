@@ -128,6 +128,32 @@ static void drive(ae_txn *t, const struct xchg *x, struct msg *out)
     took(out, 0, AE_STR(""), AE_STR(""));
 }
 
+static uint64_t counter(const char *name)
+{
+    for (size_t i = 0; i < ae_counter_count(); i++)
+        if (strcmp(ae_counter_name(i), name) == 0)
+            return ae_counter_value(engine, i);
+    return 0;
+}
+
+/* The recorded answer comes from upstream, and is compared. */
+static void answer(ae_txn *t, const struct xchg *x)
+{
+    struct ae_resp r = { .status = x->status, .ctype = ae_cs(x->ctype),
+                         .content_length = (int64_t)x->want.n };
+    struct ae_resp_edit edit;
+
+    if (ae_txn_response(t, &r, &edit) != AE_OK || !edit.feed)
+        return;
+    (void)ae_txn_resp_part(t, x->want);
+    ae_txn_resp_end(t, true);
+}
+
+bool is_core(const struct server *s)
+{
+    return strcmp(s->kind, "core") == 0 || strcmp(s->kind, "shadow") == 0;
+}
+
 int core_run(const struct server *s, const struct xchg *x, struct msg *out)
 {
     ae_heap       heap = { NULL, 0 };
@@ -136,16 +162,22 @@ int core_run(const struct server *s, const struct xchg *x, struct msg *out)
     struct ae_loc loc;
     ae_txn       *t;
 
-    (void)s;
+    bool          shadow = strcmp(s->kind, "shadow") == 0;
+    uint64_t      before = counter("divergence");
+
     memset(out, 0, sizeof(*out));
     ae_loc_init(&loc);
-    loc.mode = AE_MODE_ENFORCE;
+    loc.mode = shadow ? AE_MODE_SHADOW : AE_MODE_ENFORCE;
     ae_loc_defaults(&loc);
     fill(x, &req, cookies, sizeof(cookies) / sizeof(cookies[0]));
     t = ae_txn_begin(engine, &loc, &req, ae_heap_mem(&heap));
     if (!t)
         return -1;
     drive(t, x, out);
+    if (shadow) {
+        answer(t, x);
+        out->unexpected = counter("divergence") != before;
+    }
     ae_txn_end(t);
     ae_heap_free(&heap);
     return 0;

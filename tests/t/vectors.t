@@ -23,6 +23,15 @@ for my $v (vectors()) {
         or diag(join "\n", grep { defined } (split /\n/, $out)[0 .. 20]);
 }
 
+# In shadow mode none of it is a divergence, whatever is stricter on purpose.
+for my $v (grep { $exchange{ $_->[1] } } vectors()) {
+    my ($rc, $out) = run($replay, '--server', 'shadow', $v->[0]);
+    my ($sum) = $out =~ /^(\d+ passed, \d+ failed(?:, \d+ skipped)?)\n\z/m;
+    like($sum // '', qr/^[1-9]\d* passed, 0 failed/,
+        "$v->[0]: no divergence in shadow mode")
+        or diag(join "\n", grep { defined } (split /\n/, $out)[0 .. 20]);
+}
+
 # The runner's contract.
 my $dir = tempdir(CLEANUP => 1);
 
