@@ -14,7 +14,7 @@
 
 void agent_open_store(struct agent *a)
 {
-    struct ae_store_conf sc = { .max_readers = 126 };
+    struct ae_store_conf sc = { .max_readers = 126, .guest = true };
     struct ae_err err = { 0 };
     char text[900];
     size_t n;

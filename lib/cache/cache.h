@@ -222,6 +222,9 @@ struct ae_store_conf {
     size_t   max_object;
     const struct ae_host *host; /* log; may be NULL */
     bool     read_only;       /* CLI: cache stat|ls */
+    bool     guest;           /* agent: join those who have it open, with the
+                                 size that is in force; AE_E_NOTFOUND if
+                                 there is nobody */
 };
 
 /* Open after fork, once per process.  Wipes on doubt (format, LMDB version,

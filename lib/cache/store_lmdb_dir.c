@@ -113,7 +113,7 @@ static int open_dir(struct lm_store *s, struct lm_dir *d, struct ae_err *err)
     struct stat   st;
     struct statfs fs;
 
-    if (!s->c.read_only)
+    if (!s->c.read_only && !s->c.guest)
         mkdir(s->path, 0700); /* what is there is checked below */
     d->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (d->fd < 0)
@@ -238,8 +238,14 @@ static int attach_head(struct lm_store *s, struct lm_dir *d,
                        struct ae_err *err)
 {
     bool alone = lm_lock(d, LM_LIVE) == AE_OK;
-    int  rc = map_head(s, d, false, err);
+    int  rc;
 
+    if (s->c.guest && alone)
+        return ae_err_set(err, AE_E_NOTFOUND, "%s: no server has it open",
+                          s->path);
+    rc = map_head(s, d, false, err);
+    if (rc == AE_OK && s->c.guest)
+        s->c.size = d->head->size;
     if (rc == AE_OK && (!head_ok(d)
                         || (alone && d->head->size != s->c.size))) {
         unmap_head(d);

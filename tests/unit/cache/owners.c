@@ -151,6 +151,57 @@ static void removed(void)
     box_free(&b);
 }
 
+/* The agent makes no cache and changes none: it joins one in use. */
+static void guest(void)
+{
+    struct box b;
+    int        up[2], end[2];
+    char       c, file[300];
+    ae_store  *s;
+    pid_t      pid;
+
+    box_new(&b, 8 << 20);
+    b.c.guest = true;
+    b.c.size = 0;
+    s = box_open(&b);
+    snprintf(file, sizeof(file), "%s/generations", b.path);
+    tap_ok(!s && b.err.code == AE_E_NOTFOUND && access(file, F_OK) != 0,
+           "a guest alone: nothing is made: %s", b.err.text);
+    if (pipe(up) || pipe(end))
+        abort();
+    pid = fork();
+    if (pid == 0) {
+        b.c.guest = false;
+        b.c.size = 8 << 20;
+        s = box_open(&b);
+        (void)!write(up[1], s ? "y" : "n", 1);
+        close(end[1]);
+        (void)!read(end[0], &c, 1);
+        if (s)
+            s->ops->close(s);
+        _exit(!s);
+    }
+    (void)!read(up[0], &c, 1);
+    s = box_open(&b);
+    tap_ok(s && s->stat.bytes_max == 8 << 20, "it joins, with the size that "
+           "is in force");
+    tap_ok(s && s->ops->bump(s, &AE_STR("t"), 1) == AE_OK,
+           "and moves generations");
+    if (s)
+        s->ops->close(s);
+    close(end[0]);
+    close(end[1]);
+    tap_ok(reap_child(pid) == 0, "the owner goes");
+    tap_ok(!box_open(&b) && b.err.code == AE_E_NOTFOUND, "alone again");
+    b.c.guest = false;
+    b.c.size = 8 << 20;
+    s = box_open(&b);
+    tap_ok(s != NULL, "the cache is as it was");
+    if (s)
+        s->ops->close(s);
+    box_free(&b);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IONBF, 0); /* children must not repeat it */
@@ -158,5 +209,6 @@ int main(void)
     neighbours();
     other_boot();
     removed();
+    guest();
     return tap_done();
 }
