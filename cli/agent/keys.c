@@ -94,13 +94,15 @@ static bool put(struct job *j, const char *name, ae_str text)
 static bool mark(const struct job *j)
 {
     char path[1000];
+    bool ok;
     int  fd;
 
     snprintf(path, sizeof(path), "%s/.fetched", j->dir);
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return false;
-    return (futimens(fd, NULL) == 0) & (close(fd) == 0);
+    ok = futimens(fd, NULL) == 0;
+    return close(fd) == 0 && ok;
 }
 
 /* The mark first: who sees new documents sees that they are kept. */
