@@ -129,7 +129,8 @@ for my $kind (@all) {
         }
         cmp_ok $ok, '>', $times{$kind}, "$ok requests";
         is $bad, 0, 'none was lost' or diag $first;
-        cmp_ok $master2, '<=', $master + 1, "descriptors of the master";
+        # channels of workers come and go; a leak would be one each time
+        cmp_ok $master2, '<', $master + 10, 'descriptors of the master';
         # connections in hand come and go
         cmp_ok $worker2, '<=', $worker + 2 * $CLIENTS, 'and of a worker';
         # a process that was broken off leaves its slots to the next check
