@@ -129,6 +129,8 @@ struct ae_engine {
     size_t           nleases;
     struct ae_dead  *dead;
     size_t           ndead;
+    struct ae_revoked *revoked;  /* in the zone, see revoke.c */
+    size_t           nrevoked;   /* buckets of it */
     struct ae_quar   quar[AE_QUAR_SLOTS];
     size_t           nquar;
     int64_t          loaded_us;  /* wall: when |snap| came into force */
@@ -215,6 +217,7 @@ bool ae_lease_live(ae_engine *e, const unsigned char digest[32], int64_t now,
 /* Tokens that were refused a moment ago; plain bytes, zeros are empty. */
 struct ae_dead;
 void ae_dead_open(ae_engine *e);
+void ae_revoke_open(ae_engine *e);
 /* Remember that |message| was said of the request's token, if the location
  * wants that and the message is not too long. */
 void ae_dead_mark(ae_txn *t, ae_str message);

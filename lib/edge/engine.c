@@ -183,6 +183,7 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
     }
     ae_lease_open(e);
     ae_dead_open(e);
+    ae_revoke_open(e);
     ae_limits_open(e);
     e->loaded_us = ae_edge_wall(e);
     if (getrandom(e->id_key, sizeof e->id_key, 0) != sizeof e->id_key) {

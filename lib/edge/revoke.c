@@ -14,21 +14,20 @@ enum { WAYS = 8 };
 
 struct slot { _Atomic uint64_t tag; _Atomic int64_t until_ns; };
 
-struct shared {
+struct ae_revoked {
     _Atomic uint64_t count;    /* ever noted: 0 spares everybody the search */
     uint64_t         pad[7];
     struct slot      slot[];
 };
 
-static struct shared *table(const ae_engine *e, size_t *buckets)
+void ae_revoke_open(ae_engine *e)
 {
     size_t n = 0;
-    struct shared *s = ae_zone_section(e->zone, AE_ZONE_REVOKED,
-                                       sizeof *s + WAYS * sizeof(struct slot),
-                                       &n);
 
-    *buckets = s ? (n - sizeof *s) / (WAYS * sizeof(struct slot)) : 0;
-    return s;
+    e->revoked = ae_zone_section(e->zone, AE_ZONE_REVOKED, sizeof *e->revoked
+                                 + WAYS * sizeof(struct slot), &n);
+    e->nrevoked = e->revoked ? (n - sizeof *e->revoked)
+                                   / (WAYS * sizeof(struct slot)) : 0;
 }
 
 static uint64_t tag_of(const ae_engine *e, ae_str id)
@@ -44,8 +43,8 @@ static uint64_t tag_of(const ae_engine *e, ae_str id)
 
 static void note(ae_engine *e, ae_str id)
 {
-    size_t buckets;
-    struct shared *s = table(e, &buckets);
+    struct ae_revoked *s = e->revoked;
+    size_t buckets = e->nrevoked;
     uint64_t tag;
     struct slot *b, *at;
 
@@ -66,7 +65,7 @@ static void note(ae_engine *e, ae_str id)
     atomic_fetch_add(&s->count, 1);
 }
 
-static bool noted(const struct shared *s, size_t buckets, uint64_t tag)
+static bool noted(const struct ae_revoked *s, size_t buckets, uint64_t tag)
 {
     const struct slot *b = s->slot + tag % buckets * WAYS;
 
@@ -82,8 +81,8 @@ static const char *const names[] = { "jti", "uti", "at_hash" };
 
 bool ae_revoke_hit(ae_engine *e, const json_t *claims)
 {
-    size_t buckets;
-    struct shared *s = table(e, &buckets);
+    struct ae_revoked *s = e->revoked;
+    size_t buckets = e->nrevoked;
 
     if (!buckets || !claims
         || atomic_load_explicit(&s->count, memory_order_acquire) == 0)
@@ -110,8 +109,8 @@ void ae_revoke_again(ae_txn *t)
 
 void ae_revoke_clear(ae_txn *t)
 {
-    size_t buckets;
-    struct shared *s = table(t->e, &buckets);
+    struct ae_revoked *s = t->e->revoked;
+    size_t buckets = t->e->nrevoked;
 
     for (size_t i = 0; buckets && i < 3; i++) {
         ae_str id = ae_json_get_str(t->id->claims, names[i]);
