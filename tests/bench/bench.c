@@ -76,6 +76,8 @@ int main(int argc, char **argv)
         bench_list(quick, emit);
     if (group_wanted(http) && bench_http(quick, emit))
         return 1;
+    if (group_wanted(http) && bench_http200k(quick, emit))
+        return 1;
     if (group_wanted(http) && bench_httpd(quick, emit))
         return 1;
     return 0;

@@ -11,6 +11,7 @@ void bench_limit(int quick, bench_emit emit);
 void bench_list(int quick, bench_emit emit);
 /* Returns -1 (and says why on stderr) when nginx or wrk is missing. */
 int  bench_http(int quick, bench_emit emit);
+int  bench_http200k(int quick, bench_emit emit);
 int  bench_httpd(int quick, bench_emit emit);
 
 /* True if the command line names |name|, a beginning of it, or nothing. */
