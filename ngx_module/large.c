@@ -9,9 +9,9 @@
 #include "ngx_http_argo_edge.h"
 
 
-/* four pieces of the store; two of them make one writev() of 128 KB */
+/* four pieces of the store; four of them make one writev() of 256 KB */
 #define NGX_HTTP_ARGO_EDGE_WINDOW   (4 * AE_READ_MIN)
-#define NGX_HTTP_ARGO_EDGE_WINDOWS  2
+#define NGX_HTTP_ARGO_EDGE_WINDOWS  4
 
 #define NGX_HTTP_ARGO_EDGE_SPARE    16
 
