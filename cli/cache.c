@@ -1,8 +1,10 @@
 /* cache.c - the shared LMDB cache, seen from outside the servers. */
 #include "cli.h"
 #include "cache/cache.h"
+#include "route/route.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static int open_store(struct cli *c, bool read_only, ae_store **s)
@@ -19,15 +21,17 @@ static int stat_cmd(struct cli *c, ae_store *s)
     const struct ae_store_stat *t = &s->stat;
 
     if (c->json) {
-        cli_json(json_pack("{s:I, s:I, s:I}", "entries",
+        cli_json(json_pack("{s:I, s:I, s:I, s:I}", "entries",
                            (json_int_t)t->entries, "bytes_used",
                            (json_int_t)t->bytes_used, "bytes_max",
-                           (json_int_t)t->bytes_max));
+                           (json_int_t)t->bytes_max, "readers",
+                           (json_int_t)t->readers));
         return EXIT_YES;
     }
-    printf("entries     %llu\nbytes used  %llu\nbytes max   %llu\n",
+    printf("entries     %llu\nbytes used  %llu\nbytes max   %llu\n"
+           "readers     %llu\n",
            (unsigned long long)t->entries, (unsigned long long)t->bytes_used,
-           (unsigned long long)t->bytes_max);
+           (unsigned long long)t->bytes_max, (unsigned long long)t->readers);
     return EXIT_YES;
 }
 
@@ -71,11 +75,20 @@ static int ls(struct cli *c, ae_store *s)
                   : EXIT_YES;
 }
 
+static bool owned(void *ctx, const struct ae_entry *head)
+{
+    return ae_eq(head->owner, ae_cs(((struct cli *)ctx)->identity));
+}
+
 static int purge(struct cli *c, ae_store *s)
 {
-    ae_str  tag = c->narg > 1 ? ae_cs(c->arg[1]) : ae_s(NULL, 0);
-    int64_t n = s->ops->purge(s, tag);
+    const char *tag = c->tag ? c->tag : c->narg > 1 ? c->arg[1] : NULL;
+    int64_t     n;
 
+    if (!!tag + !!c->identity + c->all > 1)
+        return cli_fail(EXIT_USAGE, "one of --tag, --identity and --all");
+    n = c->identity ? s->ops->drop(s, owned, c)
+                    : s->ops->purge(s, ae_cs(tag));
     if (n < 0)
         return cli_fail(EXIT_INPUT, "nothing was purged (%lld); is a server "
                         "holding the writer lock?", (long long)n);
@@ -86,12 +99,87 @@ static int purge(struct cli *c, ae_store *s)
     return EXIT_YES;
 }
 
+/* ---- top ------------------------------------------------------------------- */
+
+struct row {
+    const char *name;
+    uint64_t    hits, bytes, asked;
+    double      ms; /* of one answer of the upstream */
+};
+
+static int by_saved(const void *x, const void *y)
+{
+    const struct row *a = x, *b = y;
+    double            l = (double)a->hits * a->ms, r = (double)b->hits * b->ms;
+
+    return l != r ? (l < r) - (l > r) : (a->hits < b->hits)
+                                        - (a->hits > b->hits);
+}
+
+static size_t rows(ae_store *s, struct row *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < ae_op_count() && i < AE_USES; i++) {
+        const struct ae_op *op = ae_op_at(i);
+        struct ae_use      *u = s->ops->use(s, op->id);
+        struct row          r = { .name = op->name };
+
+        if (!u)
+            continue;
+        r.hits = atomic_load(&u->hits);
+        r.bytes = atomic_load(&u->bytes);
+        r.asked = atomic_load(&u->asked);
+        if (r.asked)
+            r.ms = (double)atomic_load(&u->asked_us) / (double)r.asked / 1000;
+        if (r.hits || r.asked)
+            out[n++] = r;
+    }
+    qsort(out, n, sizeof(*out), by_saved);
+    return n;
+}
+
+static double ratio(const struct row *r)
+{
+    return (double)r->hits / (double)(r->hits + r->asked);
+}
+
+static int top(struct cli *c, ae_store *s)
+{
+    struct row r[AE_USES];
+    size_t     n = rows(s, r);
+    json_t    *list = c->json ? json_array() : NULL;
+
+    if (!c->json)
+        printf("%10s %10s %6s %9s %10s %12s  %s\n", "hits", "asked", "ratio",
+               "ms each", "s saved", "bytes saved", "operation");
+    for (size_t i = 0; i < n; i++) {
+        double saved = (double)r[i].hits * r[i].ms / 1000;
+
+        if (c->json)
+            json_array_append_new(list, json_pack(
+                "{s:s, s:I, s:I, s:f, s:f, s:f, s:I}", "operation", r[i].name,
+                "hits", (json_int_t)r[i].hits, "asked",
+                (json_int_t)r[i].asked, "ratio", ratio(&r[i]), "upstream_ms",
+                r[i].ms, "seconds_saved", saved, "bytes_saved",
+                (json_int_t)r[i].bytes));
+        else
+            printf("%10llu %10llu %5.1f%% %9.2f %10.1f %12llu  %s\n",
+                   (unsigned long long)r[i].hits,
+                   (unsigned long long)r[i].asked, 100 * ratio(&r[i]),
+                   r[i].ms, saved, (unsigned long long)r[i].bytes, r[i].name);
+    }
+    if (c->json)
+        cli_json(list);
+    return EXIT_YES;
+}
+
 static int run(struct cli *c)
 {
     const struct { const char *name; bool ro;
                    int (*fn)(struct cli *, ae_store *); } sub[] = {
         { "stat", true, stat_cmd }, { "ls", true, ls },
-        { "purge", false, purge },
+        { "purge", false, purge }, { "top", true, top },
     };
     ae_store *s = NULL;
 
@@ -106,20 +194,23 @@ static int run(struct cli *c)
         s->ops->close(s);
         return rc;
     }
-    return cli_fail(EXIT_USAGE, "cache knows stat, ls and purge, not \"%s\"",
+    return cli_fail(EXIT_USAGE, "cache knows stat, ls, top and purge, not "
+                    "\"%s\"",
                     c->arg[0]);
 }
 
 const struct command cmd_cache = {
     .name = "cache",
-    .args = "stat|ls|purge [TAG]",
+    .args = "stat|ls|top|purge [TAG]",
     .brief = "look into the cache, or empty it",
     .help =
-"stat         entries and bytes\n"
-"ls           one line an entry\n"
-"purge [TAG]  drop everything, or what carries TAG: applications,\n"
-"             app:NAMESPACE/NAME, projects, project:NAME, clusters, ...\n\n"
-"  argo-edge cache purge project:team-a --cache /var/cache/argo-edge\n",
-    .options = "cache json",
+"stat   entries, bytes, and slots of readers that were ever used at once\n"
+"ls     one line an entry\n"
+"top    what the cache has saved since it was made, by operation\n"
+"purge  drop what carries --tag TAG (applications, app:NAMESPACE/NAME,\n"
+"       projects, project:NAME, clusters, ...), what was stored for the\n"
+"       caller --identity NAME, or --all\n\n"
+"  argo-edge cache purge --tag project:team-a --cache /var/cache/argo-edge\n",
+    .options = "cache json tag identity all",
     .min_arg = 1, .max_arg = 2, .run = run,
 };

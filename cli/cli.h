@@ -28,6 +28,8 @@ struct cli {
     int         narg;
     ae_heap     heap;
     ae_arena    a;           /* lives for the whole run */
+    const char *tag, *identity; /* of cache purge */
+    bool        all;
 };
 
 struct command {

@@ -14,6 +14,9 @@ static const struct command *const commands[] = {
 enum { NCOMMAND = sizeof(commands) / sizeof(commands[0]) };
 
 static const struct { const char *name, *arg, *help; } options[] = {
+    { "tag", "TAG", "what carries this tag" },
+    { "identity", "NAME", "what was stored for this caller" },
+    { "all", NULL, "everything" },
     { "inputs", "DIR", "Argo CD's configuration: a directory with\n"
       "                      argocd-rbac-cm/, argocd-cm/, argocd-secret/ and "
       "appprojects/\n                      (or the manifests as *.yaml); "
@@ -131,6 +134,7 @@ static const struct command *find(const char *name)
 static const char **slot(struct cli *c, const char *name)
 {
     const struct { const char *name; const char **to; } map[] = {
+        { "tag", &c->tag }, { "identity", &c->identity },
         { "inputs", &c->inputs }, { "namespace", &c->ns },
         { "projects", &c->projects }, { "root-path", &c->root_path },
         { "claims", &c->claims }, { "secret-file", &c->secret_file },
@@ -154,6 +158,8 @@ static bool *flag(struct cli *c, const char *name)
 {
     if (strcmp(name, "json") == 0)
         return &c->json;
+    if (strcmp(name, "all") == 0)
+        return &c->all;
     if (strcmp(name, "explain") == 0)
         return &c->explain;
     if (strcmp(name, "once") == 0)

@@ -7,6 +7,8 @@
 
 #include "base/base.h"
 
+#include <stdatomic.h>
+
 #define AE_CACHE_TAGS_MAX 16
 #define AE_CACHE_KEY_MAX  8192    /* bytes of a full key (T17) */
 
@@ -108,6 +110,7 @@ struct ae_entry {             /* what a look-up copies out (into the arena) */
     ae_str  project, ns, name;/* of the object, for the repeated decision */
     ae_str  body;
     ae_str  gzip;             /* put: the same body compressed, or absent */
+    ae_str  owner;            /* whose it is, for purges by hand */
     ae_str  etag;             /* our own strong validator, may be absent */
     int64_t stored_us;        /* wall clock */
     int64_t fresh_until_us;   /* wall clock */
@@ -130,6 +133,14 @@ enum { AE_APART = 64 << 10,
  * arrives, seen by nobody before commit(), left without a trace by abort().
  * Memory: at most 2 MiB. */
 typedef struct ae_stream ae_stream;
+
+/* What came of the cache for one operation, over all processes. */
+enum { AE_USES = 256 };
+struct ae_use {
+    _Atomic uint64_t hits, bytes; /* answered from here */
+    _Atomic uint64_t asked, asked_us; /* answers of the upstream, and how long
+                                         they took in all */
+};
 
 /* Who asks the upstream for a key right now (R21): so that many who ask for
  * the same wait for one.  A claim ends by itself; it says nothing of the
@@ -174,7 +185,9 @@ struct ae_store_ops {
     /* Move the generation of each tag (a write through us). */
     int      (*bump)(ae_store *s, const ae_str *tags, size_t n);
     /* Store; dropped with AE_E_STATE if a tag has moved since |gen|,
-     * AE_E_BUSY if the writer lock is taken, AE_E_FULL if it does not fit. */
+     * AE_E_BUSY if the writer lock is taken, AE_E_FULL if it does not fit,
+     * AE_E_NOTFOUND if the store is rather full and this key has not been
+     * missed before (R23). */
     int      (*put)(ae_store *s, const struct ae_cache_key *k,
                     const struct ae_entry *e, const ae_str *tags, size_t ntags,
                     const uint64_t *gen, ae_str scope);
@@ -197,6 +210,12 @@ struct ae_store_ops {
     int      (*walk)(ae_store *s, bool (*fn)(void *ctx, ae_str full_key,
                      const struct ae_entry *head, size_t body_len), void *ctx);
     ae_str   (*secret)(ae_store *s);    /* 32-byte hash key of this store */
+    /* Drop what |match| picks; count or error. */
+    int64_t  (*drop)(ae_store *s, bool (*match)(void *ctx,
+                     const struct ae_entry *head), void *ctx);
+    /* Counters of operation |which|, NULL if there are none so high.  To be
+     * read only, if the store is. */
+    struct ae_use *(*use)(ae_store *s, unsigned which);
     /* Never waits.  |vain|: the answer was none to keep, so that nobody need
      * wait for the next one either, for a second. */
     enum ae_claim (*claim)(ae_store *s, const struct ae_cache_key *k,
@@ -207,7 +226,7 @@ struct ae_store_ops {
 
 struct ae_store_stat {
     uint64_t entries, bytes_used, bytes_max, hits, misses, puts, drops_busy,
-             drops_stale, corrupt, evicted, wiped;
+             drops_stale, corrupt, evicted, wiped, readers;
 };
 
 struct ae_store {

@@ -77,3 +77,13 @@ void ae_claims_settle(const struct ae_claims *t,
     atomic_compare_exchange_strong(slot, &ticket, vain
         ? make(fp, 0, true, now_us + VAIN_US) : 0);
 }
+
+bool ae_door_known(const struct ae_door *d, const unsigned char hash[32])
+{
+    uint64_t h;
+    uint32_t mark;
+
+    memcpy(&h, hash + 8, sizeof(h));
+    mark = (uint32_t)(h >> 32) | 1;
+    return atomic_exchange(&d->slot[h & (d->n - 1)], mark) == mark;
+}

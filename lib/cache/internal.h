@@ -6,8 +6,6 @@
 
 #include "cache/cache.h"
 
-#include <stdatomic.h>
-
 /* ---- tags.c ---------------------------------------------------------- */
 
 /*
@@ -71,6 +69,14 @@ static inline int64_t ae_cache_keep(const struct ae_entry *e)
 /* What one identity may hold (R23, F30): an eighth of the store, at least
  * 8 MiB. */
 uint64_t ae_cache_share(uint64_t size);
+
+/* Keys that were missed a while ago, by a few bits each (R23). */
+struct ae_door {
+    _Atomic uint32_t *slot;
+    size_t            n;    /* a power of two */
+};
+/* True if |hash| has been here before; remembers it. */
+bool     ae_door_known(const struct ae_door *d, const unsigned char hash[32]);
 
 /* ---- sum.c --------------------------------------------------------------- */
 

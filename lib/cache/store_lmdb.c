@@ -54,6 +54,19 @@ static int lmdb_bump(ae_store *st, const ae_str *tags, size_t n)
 
 /* ---- storing --------------------------------------------------------- */
 
+/* R23: above 70 of 100 a key must be missed twice before it takes the room of
+ * others; collecting begins at 85. */
+static bool rather_full(struct lm_store *s)
+{
+    uint64_t used, most;
+
+    pthread_mutex_lock(&s->lock);
+    used = s->s.stat.bytes_used;
+    most = s->s.stat.bytes_max;
+    pthread_mutex_unlock(&s->lock);
+    return used > most / 10 * 7;
+}
+
 int lm_fill(struct lm_store *s, const struct ae_cache_key *k,
             const struct ae_entry *e, const ae_str *tags, size_t ntags,
             const uint64_t *gen, ae_str scope, struct lm_rec *r)
@@ -65,12 +78,15 @@ int lm_fill(struct lm_store *s, const struct ae_cache_key *k,
         return AE_E_INVAL;
     if (e->body.n > s->c.max_object)
         return AE_E_TOOBIG;
+    if (rather_full(s) && !ae_door_known(&d->door, k->hash))
+        return AE_E_NOTFOUND;
     r->full = k->full;
     r->ctype = e->ctype;
     r->project = e->project;
     r->ns = e->ns;
     r->name = e->name;
     r->etag = e->etag;
+    r->owner = e->owner;
     r->body = e->body;
     r->gzip = e->gzip;
     r->f.ntags = (uint32_t)ntags;
@@ -223,80 +239,6 @@ static int64_t lmdb_purge(ae_store *st, ae_str tag)
     return lm_purge_tag(s, ae_tag_hash(&d->gens, tag));
 }
 
-/* ---- walking --------------------------------------------------------- */
-
-struct walk {
-    bool        (*fn)(void *ctx, ae_str full, const struct ae_entry *head,
-                      size_t body_len);
-    void         *ctx;
-    unsigned char last[32];
-    bool          some, stop;
-};
-
-static int walk_batch(struct lm_use *u, struct walk *w, char *buf)
-{
-    MDB_cursor *c;
-    MDB_val     k = { 32, w->last }, v;
-    int         n = 0, rc = mdb_cursor_open(u->txn, u->env->obj, &c);
-
-    if (rc)
-        return rc;
-    rc = mdb_cursor_get(c, &k, &v, w->some ? MDB_SET_RANGE : MDB_FIRST);
-    if (rc == 0 && w->some && memcmp(k.mv_data, w->last, 32) == 0)
-        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    while (rc == 0 && !w->stop && n < LM_BATCH) {
-        struct ae_entry e;
-        struct lm_rec   r;
-
-        if (k.mv_size != 32) { /* the name of another database */
-            rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-            continue;
-        }
-        if (v.mv_size > LM_CHUNK) {
-            rc = MDB_CORRUPTED;
-            break;
-        }
-        n++;
-        memcpy(w->last, k.mv_data, 32);
-        w->some = true;
-        memcpy(buf, v.mv_data, v.mv_size);
-        if (lm_rec_parse(ae_s(buf, v.mv_size), &r) == AE_OK) {
-            memset(&e, 0, sizeof(e));
-            lm_rec_entry(&r, &e);
-            e.body = ae_s(NULL, 0);
-            w->stop = !w->fn(w->ctx, r.full, &e, (size_t)r.f.body_len);
-        }
-        rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
-    }
-    mdb_cursor_close(c);
-    return rc;
-}
-
-/* In batches: a long walk in one transaction would pin pages. */
-static int lmdb_walk(ae_store *st, bool (*fn)(void *ctx, ae_str full_key,
-                     const struct ae_entry *head, size_t body_len),
-                     void *ctx)
-{
-    struct lm_store *s = (struct lm_store *)st;
-    struct walk      w;
-    struct lm_use    u;
-    char            *buf = malloc(LM_CHUNK);
-    int              rc = buf ? AE_OK : AE_E_NOMEM;
-
-    memset(&w, 0, sizeof(w));
-    w.fn = fn;
-    w.ctx = ctx;
-    while (rc == AE_OK && !w.stop) {
-        rc = lm_read_begin(s, &u);
-        if (rc)
-            break;
-        rc = lm_rc(&u, walk_batch(&u, &w, buf));
-        lm_read_end(&u, NULL);
-    }
-    free(buf);
-    return rc == AE_E_NOTFOUND ? AE_OK : rc;
-}
-
 /* ---- opening --------------------------------------------------------- */
 
 static ae_str lmdb_secret(ae_store *st)
@@ -325,6 +267,16 @@ static void lmdb_settle(ae_store *st, const struct ae_cache_key *k,
 
     if (!s->c.read_only)
         ae_claims_settle(&dir_of(s)->claims, k->hash, ticket, now_us, vain);
+}
+
+static struct ae_use *lmdb_use(ae_store *st, unsigned which)
+{
+    struct lm_dir *d = dir_of((struct lm_store *)st);
+
+    if (which >= AE_USES)
+        return NULL;
+    return (struct ae_use *)(void *)((char *)d->head + LM_USES_AT
+                                     + which * 64);
 }
 
 static void lmdb_close(ae_store *st)
@@ -363,7 +315,9 @@ static const struct ae_store_ops lmdb_ops = {
     .abort = lm_stream_abort,
     .tick = lmdb_tick,
     .purge = lmdb_purge,
-    .walk = lmdb_walk,
+    .walk = lm_walk,
+    .drop = lm_drop,
+    .use = lmdb_use,
     .secret = lmdb_secret,
     .claim = lmdb_claim,
     .settle = lmdb_settle,

@@ -5,8 +5,8 @@
  *
  *   lock           byte-range locks (open file description locks: they vanish
  *                  with their process, so a crash leaves nothing locked)
- *   generations    struct lm_head, the counters of all tags and the claims,
- *                  mapped shared
+ *   generations    struct lm_head, the counters of all tags, claims, marks of
+ *                  missed keys and numbers for people, mapped shared
  *   data.N.mdb     the environment in force, its number in lm_head.file
  *
  * Doubt about a data file (T16, F4) is never repaired: lm_head.file moves to
@@ -27,7 +27,7 @@
 #include <sys/types.h>
 
 enum {
-    LM_FORMAT = 3,            /* of everything below (R34) */
+    LM_FORMAT = 4,            /* of everything below (R34) */
     LM_CHUNK = 16368,         /* 4 pages with LMDB's page header: */
     LM_SUM = 8,               /* its own sum, by which it can be told alone */
     LM_PIECE = LM_CHUNK - LM_SUM,
@@ -44,7 +44,10 @@ enum {
     LM_PROCS = 1024,
     LM_HEAD_SIZE = 16384,
     LM_CLAIMS_AT = LM_HEAD_SIZE + LM_GENS * 8,
-    LM_MAP_SIZE = LM_CLAIMS_AT + LM_CLAIMS * 8,
+    LM_DOOR = 65536,          /* keys missed a while ago (R23) */
+    LM_DOOR_AT = LM_CLAIMS_AT + LM_CLAIMS * 8,
+    LM_USES_AT = LM_DOOR_AT + LM_DOOR * 4,
+    LM_MAP_SIZE = LM_USES_AT + AE_USES * 64, /* a line of cache each */
     LM_GRACE_US = 30000000,   /* for readers of a large body that was let go */
     LM_WAIT_MS = 50           /* a purge waits so long for the writer lock */
 };
@@ -81,6 +84,7 @@ struct lm_dir {
     int             slot;     /* in head->proc; -1 = read-only */
     struct ae_gens  gens;
     struct ae_claims claims;
+    struct ae_door  door;
 };
 
 struct lm_reader {
@@ -181,13 +185,14 @@ struct lm_fixed {
     uint64_t scope, charge;
     int32_t  status;
     uint32_t ntags;
-    uint32_t len[6];          /* full, ctype, project, ns, name, etag */
+    uint32_t len[7];  /* full, ctype, project, ns, name, etag, owner */
 } __attribute__((packed));
 
 struct lm_rec {
     struct lm_fixed   f;
     struct ae_tag_gen tag[AE_CACHE_TAGS_MAX];
-    ae_str            full, ctype, project, ns, name, etag, body, gzip;
+    ae_str            full, ctype, project, ns, name, etag, owner,
+                      body, gzip;
 };
 
 size_t lm_rec_size(const struct lm_rec *r);   /* packed, with what is inline */
@@ -238,6 +243,13 @@ int     lm_find(ae_store *st, const struct ae_cache_key *k,
                 unsigned want, ae_arena *a, struct ae_entry *out);
 int64_t lm_read(ae_store *st, const struct ae_entry *e, uint64_t from,
                 char *buf, size_t n);
+
+/* ---- store_lmdb_walk.c ----------------------------------------------- */
+
+int     lm_walk(ae_store *st, bool (*fn)(void *ctx, ae_str full_key,
+                const struct ae_entry *head, size_t body_len), void *ctx);
+int64_t lm_drop(ae_store *st, bool (*match)(void *ctx,
+                const struct ae_entry *head), void *ctx);
 
 /* ---- store_lmdb_stream.c --------------------------------------------- */
 

@@ -368,6 +368,8 @@ int lm_dir_open(struct lm_store *s, struct lm_dir **out, struct ae_err *err)
     d->claims.slot = (_Atomic uint64_t *)(void *)
         ((char *)d->head + LM_CLAIMS_AT);
     d->claims.n = LM_CLAIMS;
+    d->door.slot = (_Atomic uint32_t *)(void *)((char *)d->head + LM_DOOR_AT);
+    d->door.n = LM_DOOR;
     *out = d;
     return AE_OK;
 }

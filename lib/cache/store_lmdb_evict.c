@@ -80,14 +80,18 @@ static int batch(struct lm_use *u, int64_t cut, int most, uint64_t *evicted)
 uint64_t lm_measure(struct lm_store *s)
 {
     struct lm_use u;
+    MDB_envinfo   info;
     uint64_t      used = 0, entries = 0;
 
     if (lm_read_begin(s, &u) != AE_OK)
         return 0;
     used = lm_used(u.env, u.txn, &entries);
+    memset(&info, 0, sizeof(info));
+    mdb_env_info(u.env->env, &info);
     lm_read_end(&u, NULL);
     pthread_mutex_lock(&s->lock);
     s->s.stat.entries = entries;
+    s->s.stat.readers = info.me_numreaders;
     s->s.stat.bytes_used = used;
     s->s.stat.bytes_max = s->dir->head->size;
     pthread_mutex_unlock(&s->lock);

@@ -17,7 +17,7 @@ static size_t tags_size(const struct lm_rec *r)
 size_t lm_rec_size(const struct lm_rec *r)
 {
     return sizeof(r->f) + tags_size(r) + r->full.n + r->ctype.n
-        + r->project.n + r->ns.n + r->name.n + r->etag.n
+        + r->project.n + r->ns.n + r->name.n + r->etag.n + r->owner.n
         + (r->f.body_id ? 0 : r->body.n) + (r->f.gzip_id ? 0 : r->gzip.n);
 }
 
@@ -36,12 +36,12 @@ void lm_rec_place(struct lm_rec *r, struct lm_head *h)
 void lm_rec_pack(struct lm_rec *r, char *out)
 {
     const ae_str span[] = { r->full, r->ctype, r->project, r->ns, r->name,
-                            r->etag };
+                            r->etag, r->owner };
     char        *p = out + sizeof(r->f);
 
     memcpy(p, r->tag, tags_size(r));
     p += tags_size(r);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         r->f.len[i] = span[i].p ? (uint32_t)span[i].n : UINT32_MAX;
         if (span[i].n)
             memcpy(p, span[i].p, span[i].n);
@@ -71,7 +71,7 @@ static int parse_bodies(ae_str v, struct lm_rec *r)
 int lm_rec_parse(ae_str v, struct lm_rec *r)
 {
     ae_str *const span[] = { &r->full, &r->ctype, &r->project, &r->ns,
-                             &r->name, &r->etag };
+                             &r->name, &r->etag, &r->owner };
 
     if (v.n < sizeof(r->f))
         return AE_E_CORRUPT;
@@ -84,7 +84,7 @@ int lm_rec_parse(ae_str v, struct lm_rec *r)
         return AE_E_CORRUPT;
     memcpy(r->tag, v.p, tags_size(r));
     v = ae_s(v.p + tags_size(r), v.n - tags_size(r));
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         size_t n = r->f.len[i] == UINT32_MAX ? 0 : r->f.len[i];
 
         if (n > v.n)
@@ -103,6 +103,7 @@ void lm_rec_entry(const struct lm_rec *r, struct ae_entry *e)
     e->ns = r->ns;
     e->name = r->name;
     e->etag = r->etag;
+    e->owner = r->owner;
     e->body = r->body;
     e->stored_us = r->f.stored_us;
     e->fresh_until_us = r->f.fresh_until_us;

@@ -248,6 +248,7 @@ static void complete(ae_stream *w, const struct ae_entry *e, bool coded)
     r->ns = e->ns;
     r->name = e->name;
     r->etag = e->etag;
+    r->owner = e->owner;
     r->body = r->gzip = ae_s(NULL, 0);
     r->f.body_id = w->p[0].id;
     r->f.body_len = w->p[0].length;

@@ -30,6 +30,7 @@ struct mem {
     struct item     *bucket[BUCKETS];
     struct ae_claims claims;
     _Atomic uint64_t counter[GENS], claim[CLAIMS];
+    struct ae_use    use[AE_USES];
 };
 
 static struct item **bucket_of(struct mem *m, const unsigned char hash[32])
@@ -85,7 +86,7 @@ static int copy_out(const struct item *i, ae_arena *a, struct ae_entry *out)
     *out = i->e;
     ae_str *const span[] = { &out->ctype, &out->project, &out->ns,
                              &out->name, &out->body, &out->etag,
-                             &out->gzip };
+                             &out->gzip, &out->owner };
     for (size_t n = 0; n < sizeof(span) / sizeof(span[0]); n++)
         if (span[n]->p)
             span[n]->p = text + (span[n]->p - i->text);
@@ -202,7 +203,7 @@ static struct item *item_new(const struct ae_cache_key *k,
                              const struct ae_entry *e)
 {
     size_t n = k->full.n + e->ctype.n + e->project.n + e->ns.n + e->name.n
-        + e->body.n + e->gzip.n + e->etag.n;
+        + e->body.n + e->gzip.n + e->etag.n + e->owner.n;
     struct item *i = calloc(1, sizeof(*i) + n);
 
     if (!i)
@@ -215,6 +216,7 @@ static struct item *item_new(const struct ae_cache_key *k,
     i->e.ns = keep(i, e->ns);
     i->e.name = keep(i, e->name);
     i->e.etag = keep(i, e->etag);
+    i->e.owner = keep(i, e->owner);
     i->e.body = keep(i, e->body);
     i->e.gzip = keep(i, e->gzip);
     i->sum = item_sum(i);
@@ -421,6 +423,29 @@ static int mem_walk(ae_store *s, bool (*fn)(void *ctx, ae_str full_key,
     return AE_OK;
 }
 
+static int64_t mem_drop(ae_store *s, bool (*match)(void *ctx,
+                        const struct ae_entry *head), void *ctx)
+{
+    struct mem *m = (struct mem *)s;
+    int64_t     n = 0;
+
+    for (size_t b = 0; b < BUCKETS; b++)
+        for (struct item **at = &m->bucket[b]; *at;) {
+            if (match(ctx, &(*at)->e)) {
+                item_drop(m, at);
+                n++;
+            } else {
+                at = &(*at)->next;
+            }
+        }
+    return n;
+}
+
+static struct ae_use *mem_use(ae_store *s, unsigned which)
+{
+    return which < AE_USES ? &((struct mem *)s)->use[which] : NULL;
+}
+
 static ae_str mem_secret(ae_store *s)
 {
     const struct mem *m = (const struct mem *)s;
@@ -456,6 +481,8 @@ static const struct ae_store_ops mem_ops = {
     .tick = mem_tick,
     .purge = mem_purge,
     .walk = mem_walk,
+    .drop = mem_drop,
+    .use = mem_use,
     .secret = mem_secret,
     .claim = mem_claim,
     .settle = mem_settle,

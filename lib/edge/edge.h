@@ -519,6 +519,8 @@ bool ae_serve_stale(ae_txn *t);
 /* What goes to the client in place of the upstream's |status|, or NULL. */
 const struct ae_act *ae_serve_if_error(ae_txn *t, int status);
 bool ae_serve_lease(ae_txn *t); /* T7 */
+void ae_use_hit(ae_txn *t);     /* for argo-edge cache top */
+void ae_use_asked(ae_txn *t);
 /* Time has passed: takes the clocks anew; false if what was decided before
  * may not stand any more. */
 bool ae_still_now(ae_txn *t);

@@ -66,6 +66,12 @@ static ae_str scope_of(const ae_txn *t)
 
 /* ---- both ways ---------------------------------------------------------- */
 
+static ae_str owner_of(const ae_txn *t)
+{
+    return t->id && t->tgt.op->cache != AE_CC_LOGIN ? t->id->user
+                                                    : ae_s(NULL, 0);
+}
+
 static void begin(ae_txn *t, const struct ae_object *o, struct ae_entry *en)
 {
     *en = (struct ae_entry){
@@ -74,6 +80,7 @@ static void begin(ae_txn *t, const struct ae_object *o, struct ae_entry *en)
         .project = o->project,
         .ns = o->ns,
         .name = o->name,
+        .owner = owner_of(t),
         .stored_us = t->wall_us,
         .fresh_until_us = fresh_until(t),
     };
@@ -115,6 +122,7 @@ static const char *outcome(int rc)
     case AE_E_BUSY: return "busy";
     case AE_E_FULL: return "full";
     case AE_E_TOOBIG: return "too big";
+    case AE_E_NOTFOUND: return "first miss";
     default: return "error";
     }
 }
@@ -235,9 +243,10 @@ static const char *open_keep(ae_txn *t, ae_str start, struct ae_keep *k)
     k->t = t;
     k->tag = etag_begin(t, scope_of(t));
     ae_track_init(&k->track);
-    if (s->ops->open(s, &t->key, &k->en, t->tags, t->ntags, t->gen,
-                     scope_of(t), &k->w) != AE_OK)
-        return "error";
+    why = outcome(s->ops->open(s, &t->key, &k->en, t->tags, t->ntags, t->gen,
+                               scope_of(t), &k->w));
+    if (why)
+        return why;
     if (t->loc->gzip == 1
         && ae_gzip_accepted(t->req->hdr[AE_H_ACCEPT_ENCODING]))
         k->gzip = ae_gzip_new(put_coded, k);

@@ -141,6 +141,39 @@ int64_t ae_txn_read(ae_txn *t, char *buf, size_t n)
     return got ? got : AE_E_CORRUPT;
 }
 
+/* ---- numbers (argo-edge cache top) --------------------------------------- */
+
+static struct ae_use *use_of(const ae_txn *t)
+{
+    ae_store *s = ae_edge_store(t->e);
+
+    return s && t->cache_class ? s->ops->use(s, t->tgt.op->id) : NULL;
+}
+
+void ae_use_hit(ae_txn *t)
+{
+    struct ae_use *u = use_of(t);
+    const struct ae_act *a = &t->act;
+
+    if (!u)
+        return;
+    atomic_fetch_add_explicit(&u->hits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&u->bytes, a->reply.more + a->reply.body.n,
+                              memory_order_relaxed);
+}
+
+void ae_use_asked(ae_txn *t)
+{
+    struct ae_use *u = use_of(t);
+    int64_t us = ae_edge_mono(t->e) - t->mono_us;
+
+    if (!u)
+        return;
+    atomic_fetch_add_explicit(&u->asked, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&u->asked_us, us > 0 ? (uint64_t)us : 0,
+                              memory_order_relaxed);
+}
+
 /* ---- a hit -------------------------------------------------------------- */
 
 static bool look_up(ae_txn *t, unsigned want, struct ae_entry *en)

@@ -193,6 +193,7 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
         return AE_E_STATE;
     t->resp_seen = true;
     t->resp_status = r->status;
+    ae_use_asked(t);
     if (t->loc->mode == AE_MODE_OFF || t->loc->mode == AE_MODE_UNSET)
         return AE_OK;
     ae_hist_add(&t->e->board.mine->upstream, ae_upstream_us,

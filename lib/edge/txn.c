@@ -145,6 +145,7 @@ static void finish(ae_txn *t)
     if (t->act.kind == AE_CACHED) {
         ae_trace(t, "cached");
         ae_count(t->e, AE_N_cache_hit);
+        ae_use_hit(t);
     } else if (t->act.kind == AE_REPLY) {
         count_reply(t);
     } else {

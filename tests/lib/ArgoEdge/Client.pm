@@ -49,10 +49,13 @@ sub _body {
     my $h = $r->{header};
     if (($h->{'transfer-encoding'} // '') =~ /chunked/i) {
         while (1) {
-            until ($self->{buf} =~ /^([0-9a-f]+)[^\r\n]*\r\n/i) {
+            my $at;
+            while (($at = index $self->{buf}, "\r\n") < 0) {
                 $self->_more or return 0;
             }
-            my ($n, $at) = (hex $1, $+[0]);
+            my ($hex) = $self->{buf} =~ /^([0-9a-f]+)/i or return 0;
+            my $n = hex $hex;
+            $at += 2;
             while (length $self->{buf} < $at + $n + 2) {
                 $self->_more or return 0;
             }

@@ -1,0 +1,157 @@
+#!/usr/bin/perl
+# The cache in an operator's hands: purges, numbers; and killed in the middle
+# of stores (F1).  AE_KILLS=1000 kills more workers than 30.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use ArgoEdge::Client;
+use ArgoEdge::Scenario;
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $A1 = 'GET /api/v1/applications/a1';
+my $B1 = 'GET /api/v1/applications/b1';
+my $CLUSTERS = 'GET /api/v1/clusters';
+my $kills = $ENV{AE_KILLS} || 30;
+
+sub cache {
+    my ($w, @args) = @_;
+    my ($rc, $out) = edge_cli('cache', @args, '--json', '--cache',
+        $w->server->dir . '/cache');
+    is $rc, 0, "cache @args" or diag $out;
+    return $rc ? {} : decode_json($out);
+}
+
+sub fill {
+    my ($w) = @_;
+    for ([ alice => $A1 ], [ alice => $CLUSTERS ], [ bob => $B1 ],
+        [ admin => $A1 ])
+    {
+        $w->ask(@$_);
+        is $w->outcome(@$_), 'HIT', "stored: @$_";
+    }
+}
+
+# 200 for all, in whole and as they are; how many clients ask what.
+sub load {
+    my ($w, $until) = @_;
+    my $pid = open my $fh, '-|';
+    defined $pid or die "fork: $!";
+    return $fh if $pid;
+    my $c = ArgoEdge::Client->new(port => $w->server->port,
+        token => $w->token('alice'));
+    my ($ok, $bad, $lost) = (0, '', 0);
+    my @size = (2000, 90_000, 400_000, 1_500_000);
+    my %want = map { $_ => large_body($_) } @size;
+    for (my $i = $$; !-e $until; $i++) {
+        my $n = $size[$i % 4];
+        my $r = $c->ask("GET /api/v1/applications?projects=p$n",
+            $i % 3 ? {} : { 'Cache-Control' => 'no-cache' });
+        if (!$r || !$r->{whole} || $r->{status} == 502) {
+            $lost++;
+        } elsif ($r->{status} != 200 || $r->{body} ne $want{$n}) {
+            $bad ||= "p$n: $r->{status}, " . length $r->{body};
+        } else {
+            $ok++;
+        }
+    }
+    print "$ok $lost $bad\n";
+    require POSIX;
+    POSIX::_exit(0);
+}
+
+sub workers {
+    my ($pid) = @_;
+    open my $fh, '<', "/proc/$pid/task/$pid/children" or return;
+    return split ' ', scalar(<$fh>) // '';
+}
+
+scenarios({ settings => { lists => 'off' } },
+    { id => 'A01', say => 'purge by tag', run => sub {
+        my ($w) = @_;
+        fill($w);
+        is cache($w, 'purge', '--tag', 'app:argocd/a1')->{purged}, 2, 'two';
+        is $w->outcome(alice => $A1), 'PASS', 'gone for alice';
+        is $w->outcome(admin => $A1), 'PASS', 'and for admin';
+        is $w->outcome(bob => $B1), 'HIT', 'others stay';
+    } },
+    { id => 'A02', say => 'purge by identity', run => sub {
+        my ($w) = @_;
+        fill($w);
+        is cache($w, 'purge', '--identity', 'alice')->{purged}, 2, 'two';
+        is $w->outcome(alice => $A1), 'PASS', 'gone';
+        is $w->outcome(alice => $CLUSTERS), 'PASS', 'gone, too';
+        is $w->outcome(admin => $A1), 'HIT', "admin's stay";
+        is cache($w, 'purge', '--identity', 'nobody-at-all')->{purged}, 0,
+            'none of who has none';
+    } },
+    { id => 'A03', say => 'purge of everything', run => sub {
+        my ($w) = @_;
+        fill($w);
+        cmp_ok cache($w, 'purge', '--all')->{purged}, '>=', 4, 'all';
+        is $w->outcome(@$_), 'PASS', "gone: @$_"
+            for [ alice => $A1 ], [ bob => $B1 ];
+        ok until_true(sub { $w->outcome(alice => $A1) eq 'HIT' }),
+            'and it goes on';
+        my ($rc) = edge_cli('cache', 'purge', '--all', '--tag', 'x',
+            '--cache', $w->server->dir . '/cache');
+        is $rc, 2, 'one thing at a time';
+    } },
+    { id => 'A04', say => 'what was saved', run => sub {
+        my ($w) = @_;
+        my %old = map { $_->{operation} => $_ } @{ cache($w, 'top') };
+        fill($w);
+        my %new = map { $_->{operation} => $_ } @{ cache($w, 'top') };
+        my ($o, $n) = map { $_->{ApplicationService_Get} || {} } \%old, \%new;
+        is $n->{hits} - ($o->{hits} // 0), 3, 'three hits';
+        is $n->{asked} - ($o->{asked} // 0), 3, 'three questions';
+        cmp_ok $n->{bytes_saved}, '>', $o->{bytes_saved} // 0, 'bytes';
+        cmp_ok $n->{seconds_saved}, '>', 0, 'and time';
+        cmp_ok $n->{ratio}, '<', 1, 'a ratio';
+    } },
+);
+
+for my $kind (kinds()) {
+    my $w = ArgoEdge::Scenario::world($kind, settings => { lists => 'off',
+            ttl => 'applications=150ms', collapse => '200ms' },
+        server => { workers => 2, cache_size => '256m' });
+    $w->says(map { ("GET /api/v1/applications?projects=p$_" =>
+        { large => $_ }) } 2000, 90_000, 400_000, 1_500_000);
+    $w->server->start;
+    my $stop = "$w->{dir}/stop-kill";
+    my @load = map { load($w, $stop) } 1 .. 3;
+    my $first = until_true(sub { ($w->entries > 0) });
+    ok $first, "$kind: stores";
+    for (1 .. $kills) {
+        sleep 0.02 + rand 0.05;
+        my @w = workers($w->server->pid) or next;
+        kill 'KILL', $w[rand @w];
+    }
+    sleep 0.5;
+    open my $fh, '>', $stop or die $!;
+    my ($ok, $lost, $bad) = (0, 0, '');
+    for (@load) {
+        my ($o, $l, $b) = split / /, scalar(<$_>) // '', 3;
+        $ok += $o // 0;
+        $lost += $l // 0;
+        $bad .= ($b // '') =~ s/\n//r;
+    }
+    is $bad, '', "$kind: $ok answers, whole and right";
+    cmp_ok $ok, '>', $kills / 2, 'enough of them';
+    cmp_ok $lost, '<=', 4 * $kills, "$lost were lost to $kills kills";
+    $w->ask(alice => 'GET /api/v1/projects');
+    $w->says('GET /api/v1/projects' => json_answer('{"items":[]}'));
+    ok until_true(sub { $w->outcome(alice => 'GET /api/v1/projects')
+        eq 'HIT' }), 'no stuck lock: it stores and serves';
+    cmp_ok cache($w, 'stat')->{readers}, '<=', 60, 'no growth of readers';
+    $w->server->stop;
+    $w->up->stop;
+    unlike $w->server->error_log, qr/signal 11|SIGSEGV|SIGBUS|signal 7/,
+        "$kind: nobody crashed";
+}
+
+done_testing;
