@@ -71,7 +71,8 @@ sub peak {
     return $most / 1024;
 }
 
-scenarios({ settings => { lists => 'off' }, server => { conf => { location => 'gzip on; gzip_min_length 1;'
+scenarios({ settings => { lists => 'off' },
+        server => { conf => { location => 'gzip on; gzip_min_length 1;'
             . 'gzip_types application/json; gzip_proxied any;' } } },
     { id => 'Z01', say => 'compressed once', run => sub {
         my ($w) = @_;

@@ -115,7 +115,8 @@ sub _conf_nginx {
     my $user = $> == 0 ? 'user ' . ($self->{user} || 'root') . ';' : '';
     my $format = join ' ', map { "$_=\$argo_edge_$_" } @VARS;
     my $inputs = $self->{inputs} ? "argo_edge_inputs $self->{inputs};" : '';
-    my $cache = $self->{cache} ? "argo_edge_cache $dir/cache size=$self->{cache_size};" : '';
+    my $cache = $self->{cache}
+        ? "argo_edge_cache $dir/cache size=$self->{cache_size};" : '';
     my $pass = $self->{upstream}
         ? "proxy_pass http://127.0.0.1:$self->{upstream};" : '';
     my $listen2 = $self->{http2}
@@ -176,7 +177,8 @@ sub _conf_httpd {
     my $user = $> == 0 ? "User www-data\nGroup www-data" : '';
     my $format = join ' ', map { "$_=%{argo_edge_$_}n" } @VARS;
     my $inputs = $self->{inputs} ? "ArgoEdgeInputs $self->{inputs}" : '';
-    my $cache = $self->{cache} ? "ArgoEdgeCache $dir/cache size=$self->{cache_size}" : '';
+    my $cache = $self->{cache}
+        ? "ArgoEdgeCache $dir/cache size=$self->{cache_size}" : '';
     my $pass = $self->{upstream} ? "ProxyPass / "
         . "http://127.0.0.1:$self->{upstream}/ nocanon" : '';
     # one child with 25 threads, since leases belong to a process; a graceful
