@@ -184,8 +184,13 @@ static int read_meta(struct lm_store *s, struct lm_env *e, MDB_txn *txn)
 static int first_txn(struct lm_store *s, struct lm_env *e, bool make)
 {
     MDB_txn *txn;
-    int      rc = mdb_txn_begin(e->env, NULL, make ? 0 : MDB_RDONLY, &txn);
+    int      dead, rc = mdb_txn_begin(e->env, NULL, make ? 0 : MDB_RDONLY,
+                                      &txn);
 
+    if (rc == MDB_READERS_FULL) { /* F25: slots of the dead */
+        mdb_reader_check(e->env, &dead);
+        rc = mdb_txn_begin(e->env, NULL, make ? 0 : MDB_RDONLY, &txn);
+    }
     if (rc)
         return rc;
     rc = open_dbs(e, txn, make ? MDB_CREATE : 0);
