@@ -11,8 +11,10 @@
 /* a transaction takes a handful of steps; this ends a runaway */
 #define NGX_HTTP_ARGO_EDGE_MAX_STEPS  64
 
-/* what a transaction takes as a rule; too large for the pool of a request */
-#define NGX_HTTP_ARGO_EDGE_BLOCK      8192
+/* what a request takes as a rule; too large for its pool */
+#define NGX_HTTP_ARGO_EDGE_BLOCK      10240
+#define NGX_HTTP_ARGO_EDGE_HEAD       ngx_align(                              \
+                                          sizeof(ngx_http_argo_edge_ctx_t), 16)
 #define NGX_HTTP_ARGO_EDGE_MAX_BLOCKS 256
 
 
@@ -30,10 +32,12 @@ static ngx_int_t ngx_http_argo_edge_wait(ngx_http_request_t *r,
     ngx_msec_t delay);
 static void ngx_http_argo_edge_delay(ngx_http_request_t *r);
 static void ngx_http_argo_edge_end(void *data);
+static ngx_http_argo_edge_ctx_t *ngx_http_argo_edge_block(
+    ngx_http_request_t *r);
 static void *ngx_http_argo_edge_alloc(void *data, size_t n);
 
 
-/* blocks of transactions that have ended, each pointing to the next */
+/* blocks of requests that have ended, each pointing to the next */
 static void        *ngx_http_argo_edge_blocks;
 static ngx_uint_t   ngx_http_argo_edge_nblocks;
 
@@ -70,12 +74,15 @@ ngx_http_argo_edge_handler(ngx_http_request_t *r)
 
     if (ctx == NULL) {
         ctx = ngx_http_argo_edge_begin(r, lcf);
+    }
 
-        if (ctx == NULL || ctx->txn == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+    /* also for the error page of a request that could not begin */
 
-    } else if (ngx_http_get_module_ctx(r, ngx_http_argo_edge_module) == NULL) {
+    if (ctx == NULL || ctx->txn == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_get_module_ctx(r, ngx_http_argo_edge_module) == NULL) {
         return ngx_http_argo_edge_redirected(r, ctx, lcf);
     }
 
@@ -119,13 +126,18 @@ ngx_http_argo_edge_begin(ngx_http_request_t *r,
     ngx_http_core_loc_conf_t  *clcf;
     ngx_http_argo_edge_ctx_t  *ctx;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_argo_edge_ctx_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
         return NULL;
     }
 
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_argo_edge_ctx_t));
+    ctx = ngx_http_argo_edge_block(r);
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_argo_edge_end;
+    cln->data = ctx;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
@@ -144,7 +156,6 @@ ngx_http_argo_edge_begin(ngx_http_request_t *r,
 
     mem.alloc = ngx_http_argo_edge_alloc;
     mem.ctx = ctx;
-    cln->handler = ngx_http_argo_edge_end;
 
     ctx->txn = ae_txn_begin(engine, &lcf->loc, &ctx->req, mem);
     if (ctx->txn == NULL) {
@@ -177,51 +188,71 @@ ngx_http_argo_edge_end(void *data)
         ctx->mcf->live--;
     }
 
-    if (ctx->block == NULL) {
-        return;
-    }
+#if !defined(AE_ARENA_EMULATE)
 
     if (ngx_http_argo_edge_nblocks < NGX_HTTP_ARGO_EDGE_MAX_BLOCKS) {
-        *(void **) ctx->block = ngx_http_argo_edge_blocks;
-        ngx_http_argo_edge_blocks = ctx->block;
+        *(void **) data = ngx_http_argo_edge_blocks;
+        ngx_http_argo_edge_blocks = data;
         ngx_http_argo_edge_nblocks++;
 
     } else {
-        ngx_free(ctx->block);
+        ngx_free(data);
     }
 
-    ctx->block = NULL;
+#endif
 }
 
 
 /*
- * The first block of a transaction is one that another has left: from the
- * pool it would be a malloc() and a free() of their own for each request.
+ * Context and transaction lie in a block that another request has left: from
+ * the pool they would be a malloc() and a free() of their own for each.
  */
+
+static ngx_http_argo_edge_ctx_t *
+ngx_http_argo_edge_block(ngx_http_request_t *r)
+{
+    ngx_http_argo_edge_ctx_t  *ctx;
+
+#if defined(AE_ARENA_EMULATE)
+
+    return ngx_pcalloc(r->pool, sizeof(ngx_http_argo_edge_ctx_t));
+
+#else
+
+    ctx = ngx_http_argo_edge_blocks;
+
+    if (ctx) {
+        ngx_http_argo_edge_blocks = *(void **) ctx;
+        ngx_http_argo_edge_nblocks--;
+
+    } else {
+        ctx = ngx_alloc(NGX_HTTP_ARGO_EDGE_BLOCK, r->connection->log);
+        if (ctx == NULL) {
+            return NULL;
+        }
+    }
+
+    ngx_memzero(ctx, sizeof(ngx_http_argo_edge_ctx_t));
+    ctx->spare = (u_char *) ctx + NGX_HTTP_ARGO_EDGE_HEAD;
+
+    return ctx;
+
+#endif
+}
+
 
 static void *
 ngx_http_argo_edge_alloc(void *data, size_t n)
 {
+    void                      *p;
     ngx_http_argo_edge_ctx_t  *ctx = data;
 
-#if !defined(AE_ARENA_EMULATE)
+    p = ctx->spare;
 
-    if (ctx->block == NULL && n <= NGX_HTTP_ARGO_EDGE_BLOCK) {
-        ctx->block = ngx_http_argo_edge_blocks;
-
-        if (ctx->block) {
-            ngx_http_argo_edge_blocks = *(void **) ctx->block;
-            ngx_http_argo_edge_nblocks--;
-
-        } else {
-            ctx->block = ngx_alloc(NGX_HTTP_ARGO_EDGE_BLOCK,
-                                   ctx->request->connection->log);
-        }
-
-        return ctx->block;
+    if (p && n <= NGX_HTTP_ARGO_EDGE_BLOCK - NGX_HTTP_ARGO_EDGE_HEAD) {
+        ctx->spare = NULL;
+        return p;
     }
-
-#endif
 
     return ngx_http_argo_edge_pool_alloc(ctx->request->pool, n);
 }
@@ -272,8 +303,6 @@ ngx_http_argo_edge_drive(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
     }
 
     for (n = 0; n < NGX_HTTP_ARGO_EDGE_MAX_STEPS; n++) {
-
-        ngx_memzero(&ctx->act, sizeof(struct ae_act));
 
         ae_txn_step(ctx->txn, &ctx->act);
 

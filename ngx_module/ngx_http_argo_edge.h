@@ -71,7 +71,7 @@ typedef struct {
     ngx_http_argo_edge_main_conf_t *mcf;
     ngx_http_argo_edge_loc_conf_t  *lcf;
     ae_txn                         *txn;
-    void                           *block;     /* of the transaction */
+    void                           *spare;     /* for the transaction */
     struct ae_req                   req;
     struct ae_act                   act;
     ngx_http_handler_pt             content;   /* the location's own */

@@ -318,7 +318,6 @@ struct ae_txn {
     bool                 ruled;     /* refused by a rule: where it stands */
     ae_str               rule_file;
     uint32_t             rule_line;
-    struct ae_target     bound;     /* gRPC: the message as a target */
     const struct ae_target *about;  /* what is decided: &tgt or &bound */
 
     enum ae_verdict      verdict;   /* of the request's own checks */
@@ -392,7 +391,6 @@ struct ae_txn {
     bool                 id_made;    /* |id_hex| is there */
     int                  shadow_status; /* what enforce would have said */
     ae_str               shadow_body;
-    struct ae_act        instead;   /* of a failed answer */
     struct ae_entry     *apart;     /* to be read in pieces */
     uint64_t             apart_at;
     size_t               nreply_hdr;
@@ -410,6 +408,7 @@ struct ae_txn {
     bool                 want_401, want_compare, want_store;
     int64_t              max_age_s;  /* of the upstream, -1 none */
     size_t               nresp_set;
+    struct ae_act        instead;   /* of a failed answer */
 
     /* From here on nothing is zeroed at the start: counted by what stands
      * above, or written before it is read. */
@@ -421,6 +420,7 @@ struct ae_txn {
     struct ae_held { uint64_t tag; int64_t slot; } held[AE_HELD_MAX];
     const char          *trace[AE_STEPS_MAX];
     char                 age[24], status_text[112];
+    struct ae_target     bound;     /* gRPC: the message as a target */
     struct ae_check      at_kept;
     char                 at_text[62];
 };

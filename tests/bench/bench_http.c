@@ -98,7 +98,7 @@ int bench_http(int quick, bench_emit emit)
                                                NULL });
     rc = http_until(&b, port[2], HTTP_HIT, "Argo-Edge: hit");
     if (rc == 0)
-        rc = http_rounds(&b, cases, NCASE, ratios, NRATIO, quick ? 3 : 7,
+        rc = http_rounds(&b, cases, NCASE, ratios, NRATIO, quick ? 2 : 7,
                          emit);
     http_close(&b);
     return rc;
