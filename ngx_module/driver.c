@@ -37,9 +37,13 @@ static ngx_http_argo_edge_ctx_t *ngx_http_argo_edge_block(
 static void *ngx_http_argo_edge_alloc(void *data, size_t n);
 
 
+#if !defined(AE_ARENA_EMULATE)
+
 /* blocks of requests that have ended, each pointing to the next */
 static void        *ngx_http_argo_edge_blocks;
 static ngx_uint_t   ngx_http_argo_edge_nblocks;
+
+#endif
 
 
 ngx_int_t
@@ -208,16 +212,20 @@ ngx_http_argo_edge_end(void *data)
  * the pool they would be a malloc() and a free() of their own for each.
  */
 
+#if defined(AE_ARENA_EMULATE)
+
+static ngx_http_argo_edge_ctx_t *
+ngx_http_argo_edge_block(ngx_http_request_t *r)
+{
+    return ngx_pcalloc(r->pool, sizeof(ngx_http_argo_edge_ctx_t));
+}
+
+#else
+
 static ngx_http_argo_edge_ctx_t *
 ngx_http_argo_edge_block(ngx_http_request_t *r)
 {
     ngx_http_argo_edge_ctx_t  *ctx;
-
-#if defined(AE_ARENA_EMULATE)
-
-    return ngx_pcalloc(r->pool, sizeof(ngx_http_argo_edge_ctx_t));
-
-#else
 
     ctx = ngx_http_argo_edge_blocks;
 
@@ -236,9 +244,9 @@ ngx_http_argo_edge_block(ngx_http_request_t *r)
     ctx->spare = (u_char *) ctx + NGX_HTTP_ARGO_EDGE_HEAD;
 
     return ctx;
+}
 
 #endif
-}
 
 
 static void *
