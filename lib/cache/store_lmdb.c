@@ -80,13 +80,7 @@ int lm_fill(struct lm_store *s, const struct ae_cache_key *k,
         return AE_E_TOOBIG;
     if (rather_full(s) && !ae_door_known(&d->door, k->hash))
         return AE_E_NOTFOUND;
-    r->full = k->full;
-    r->ctype = e->ctype;
-    r->project = e->project;
-    r->ns = e->ns;
-    r->name = e->name;
-    r->etag = e->etag;
-    r->owner = e->owner;
+    lm_rec_texts(r, k, e);
     r->body = e->body;
     r->gzip = e->gzip;
     r->f.ntags = (uint32_t)ntags;

@@ -205,6 +205,9 @@ int    lm_rec_parse(ae_str v, struct lm_rec *r);
 /* Piece |n| of body |id|: the id is never given twice, and the head, whose sum
  * covers key and expiry, names it. */
 uint64_t lm_piece_sum(uint64_t id, uint32_t n, ae_str piece);
+/* The texts of |e| under |k|, borrowed; bodies are the caller's matter. */
+void   lm_rec_texts(struct lm_rec *r, const struct ae_cache_key *k,
+                    const struct ae_entry *e);
 void   lm_rec_entry(const struct lm_rec *r, struct ae_entry *e);
 
 /* ---- store_lmdb_write.c ---------------------------------------------- */

@@ -95,6 +95,18 @@ int lm_rec_parse(ae_str v, struct lm_rec *r)
     return parse_bodies(v, r);
 }
 
+void lm_rec_texts(struct lm_rec *r, const struct ae_cache_key *k,
+                  const struct ae_entry *e)
+{
+    r->full = k->full;
+    r->ctype = e->ctype;
+    r->project = e->project;
+    r->ns = e->ns;
+    r->name = e->name;
+    r->etag = e->etag;
+    r->owner = e->owner;
+}
+
 void lm_rec_entry(const struct lm_rec *r, struct ae_entry *e)
 {
     e->status = r->f.status;

@@ -242,13 +242,7 @@ static void complete(ae_stream *w, const struct ae_entry *e, bool coded)
 {
     struct lm_rec *r = &w->r;
 
-    r->full = w->k.full;
-    r->ctype = e->ctype;
-    r->project = e->project;
-    r->ns = e->ns;
-    r->name = e->name;
-    r->etag = e->etag;
-    r->owner = e->owner;
+    lm_rec_texts(r, &w->k, e);
     r->body = r->gzip = ae_s(NULL, 0);
     r->f.body_id = w->p[0].id;
     r->f.body_len = w->p[0].length;

@@ -81,7 +81,6 @@ int bench_http(int quick, bench_emit emit)
 {
     struct http_bench b;
     int               port[4], rc;
-    char              conf[300];
 
     if (!http_wanted(cases, NCASE, ratios, NRATIO))
         return 0;
@@ -93,9 +92,7 @@ int bench_http(int quick, bench_emit emit)
         cases[c].port = port[c == LIMITED2K ? 3
                              : c == HIT2K || c == FORWARD2K];
     make_conf(&b, port);
-    snprintf(conf, sizeof(conf), "%s/sut.conf", b.dir);
-    b.sut = http_spawn((const char *const[]){ "nginx", "-p", b.dir, "-c", conf,
-                                               NULL });
+    http_nginx(&b, "sut.conf");
     rc = http_until(&b, port[2], HTTP_HIT, "Argo-Edge: hit");
     if (rc == 0)
         rc = http_rounds(&b, cases, NCASE, ratios, NRATIO, quick ? 2 : 7,

@@ -83,7 +83,6 @@ int bench_http200k(int quick, bench_emit emit)
 {
     struct http_bench b;
     int               port[4], rc;
-    char              conf[300];
 
     if (!http_wanted(cases, NCASE, ratios, NRATIO))
         return 0;
@@ -95,9 +94,7 @@ int bench_http200k(int quick, bench_emit emit)
         cases[c].port = port[c == HIT200K];
     make_body(&b);
     make_conf(&b, port);
-    snprintf(conf, sizeof(conf), "%s/big.conf", b.dir);
-    b.sut = http_spawn((const char *const[]){ "nginx", "-p", b.dir, "-c", conf,
-                                               NULL });
+    http_nginx(&b, "big.conf");
     rc = http_until(&b, port[2], HIT, "Argo-Edge: hit");
     if (rc == 0)
         rc = http_rounds(&b, cases, NCASE, ratios, NRATIO, quick ? 2 : 7,

@@ -134,6 +134,15 @@ pid_t http_spawn(const char *const argv[])
     return pid;
 }
 
+void http_nginx(struct http_bench *b, const char *conf)
+{
+    char path[300];
+
+    snprintf(path, sizeof(path), "%s/%s", b->dir, conf);
+    b->sut = http_spawn((const char *const[]){ "nginx", "-p", b->dir, "-c",
+                                               path, NULL });
+}
+
 /* An nginx that says the body to whatever it is asked. */
 static void start_upstream(struct http_bench *b)
 {

@@ -52,6 +52,8 @@ void http_put(const struct http_bench *b, const char *name, const char *text);
 void http_module(const char *var, const char *file, char *out, size_t n);
 /* Runs |cmd| and gives what it printed. */
 void http_shell(const char *cmd, char *out, size_t n);
+/* Starts the nginx under test with the file |conf| of the scratch directory. */
+void http_nginx(struct http_bench *b, const char *conf);
 /* argv[0] of a server, in a process group of its own. */
 pid_t http_spawn(const char *const argv[]);
 /* Asks until the answer holds |word|. */
