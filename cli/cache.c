@@ -87,8 +87,8 @@ static int purge(struct cli *c, ae_store *s)
 
     if (!!tag + !!c->identity + c->all > 1)
         return cli_fail(EXIT_USAGE, "one of --tag, --identity and --all");
-    n = c->identity ? s->ops->drop(s, owned, c)
-                    : s->ops->purge(s, ae_cs(tag));
+    n = c->identity ? s->ops->drop(s, owned, c, NULL)
+                    : s->ops->purge(s, ae_cs(tag), NULL);
     if (n < 0)
         return cli_fail(EXIT_INPUT, "nothing was purged (%lld); is a server "
                         "holding the writer lock?", (long long)n);

@@ -14,21 +14,30 @@ argo_edge_ctx *argo_edge_get_ctx(const request_rec *r)
     return ap_get_module_config(r->request_config, &argo_edge_module);
 }
 
-static int mode_of(const request_rec *r)
+static const struct ae_loc *loc_of(const request_rec *r)
 {
     argo_edge_dir_conf *dcf = ap_get_module_config(r->per_dir_config,
                                                    &argo_edge_module);
 
-    return dcf->loc.mode;
+    return &dcf->loc;
 }
 
 /* The mode of a request that is ours to decide, else AE_MODE_OFF.  A
  * sub-request belongs to a main request that was decided. */
 static int enabled(const request_rec *r)
 {
-    int mode = r->main ? AE_MODE_OFF : mode_of(r);
+    const struct ae_loc *l = loc_of(r);
+    int mode = r->main ? AE_MODE_OFF : l->mode;
 
+    if (!r->main && l->serve > AE_SERVE_NONE)
+        mode = AE_MODE_ENFORCE; /* as ae_loc_defaults() says it */
     return mode == AE_MODE_UNSET ? AE_MODE_OFF : mode;
+}
+
+/* What a purge does is not undone: Require speaks first. */
+static int late(const request_rec *r)
+{
+    return loc_of(r)->serve == AE_SERVE_PURGE;
 }
 
 /* The first block of a transaction is one that another has left, still warm:
@@ -190,24 +199,31 @@ static int drive(request_rec *r, argo_edge_ctx *ctx)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+static int decide(request_rec *r)
+{
+    argo_edge_ctx *ctx = begin(r);
+
+    return ctx ? drive(r, ctx) : HTTP_INTERNAL_SERVER_ERROR;
+}
+
 int argo_edge_check_access(request_rec *r)
 {
-    argo_edge_ctx *ctx;
-
-    if (enabled(r) == AE_MODE_OFF || argo_edge_get_ctx(r) || error_page(r))
+    if (enabled(r) == AE_MODE_OFF || argo_edge_get_ctx(r) || error_page(r)
+        || late(r))
         return DECLINED;
-    ctx = begin(r);
-    if (!ctx)
-        return HTTP_INTERNAL_SERVER_ERROR;
-    return drive(r, ctx);
+    return decide(r);
 }
 
 int argo_edge_fixups(request_rec *r)
 {
     argo_edge_ctx *ctx;
 
+    int rc;
+
     if (enabled(r) == AE_MODE_OFF)
         return DECLINED;
+    if (late(r) && !argo_edge_get_ctx(r) && (rc = decide(r)) != DECLINED)
+        return rc;
     ctx = argo_edge_get_ctx(r);
     if (!ctx || !ctx->terminal) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, ARGO_EDGE_NO(005)

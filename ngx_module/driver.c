@@ -20,6 +20,8 @@
 
 static ngx_http_argo_edge_ctx_t *ngx_http_argo_edge_begin(
     ngx_http_request_t *r, ngx_http_argo_edge_loc_conf_t *lcf);
+static ngx_int_t ngx_http_argo_edge_decide(ngx_http_request_t *r,
+    ngx_http_argo_edge_loc_conf_t *lcf);
 static ngx_int_t ngx_http_argo_edge_redirected(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx, ngx_http_argo_edge_loc_conf_t *lcf);
 static ngx_int_t ngx_http_argo_edge_drive(ngx_http_request_t *r,
@@ -68,11 +70,42 @@ ngx_http_argo_edge_handler(ngx_http_request_t *r)
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_argo_edge_module);
 
     if (r->post_action
+        || lcf->loc.serve == AE_SERVE_PURGE
         || (lcf->loc.mode != AE_MODE_ENFORCE
             && lcf->loc.mode != AE_MODE_SHADOW))
     {
         return NGX_DECLINED;
     }
+
+    return ngx_http_argo_edge_decide(r, lcf);
+}
+
+
+/*
+ * The PRECONTENT handler, of purges: allow and deny have spoken by then, and
+ * what is done is not undone.
+ */
+
+ngx_int_t
+ngx_http_argo_edge_late_handler(ngx_http_request_t *r)
+{
+    ngx_http_argo_edge_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_argo_edge_module);
+
+    if (lcf->loc.serve != AE_SERVE_PURGE || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_argo_edge_decide(r, lcf);
+}
+
+
+static ngx_int_t
+ngx_http_argo_edge_decide(ngx_http_request_t *r,
+    ngx_http_argo_edge_loc_conf_t *lcf)
+{
+    ngx_http_argo_edge_ctx_t  *ctx;
 
     ctx = ngx_http_argo_edge_get_ctx(r);
 

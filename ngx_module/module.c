@@ -381,6 +381,13 @@ ngx_http_argo_edge_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_argo_edge_handler;
 
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_argo_edge_late_handler;
+
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
     if (h == NULL) {
         return NGX_ERROR;

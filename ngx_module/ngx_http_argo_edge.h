@@ -100,6 +100,7 @@ ae_engine *ngx_http_argo_edge_engine(ngx_http_argo_edge_main_conf_t *mcf);
 void *ngx_http_argo_edge_pool_alloc(void *pool, size_t n);
 
 /* driver.c */
+ngx_int_t ngx_http_argo_edge_late_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_argo_edge_handler(ngx_http_request_t *r);
 ngx_http_argo_edge_ctx_t *ngx_http_argo_edge_get_ctx(ngx_http_request_t *r);
 

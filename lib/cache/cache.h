@@ -158,6 +158,13 @@ struct ae_claimer {
     bool     same;    /* out, BUSY: by the same |who| */
 };
 
+/* How far a purge has come, for who must not stay in it (an event loop).
+ * Zeros at first; done when |done|.  An error ends nothing: try again. */
+struct ae_purge_at {
+    unsigned char last[32];
+    bool          some, done;
+};
+
 typedef struct ae_store ae_store;
 
 struct ae_store_ops {
@@ -204,15 +211,17 @@ struct ae_store_ops {
     void     (*abort)(ae_stream *w);
     /* Housekeeping once a second: expiry, eviction, reader check. */
     void     (*tick)(ae_store *s, int64_t now_us);
-    /* Drop everything / everything under one tag.  Returns count or error. */
-    int64_t  (*purge)(ae_store *s, ae_str tag);
+    /* Drop everything / everything under one tag.  Returns count or error.
+     * |at|: NULL, or one short step (of everything there is but one). */
+    int64_t  (*purge)(ae_store *s, ae_str tag, struct ae_purge_at *at);
     /* Walk heads: fn returns false to stop. */
     int      (*walk)(ae_store *s, bool (*fn)(void *ctx, ae_str full_key,
                      const struct ae_entry *head, size_t body_len), void *ctx);
     ae_str   (*secret)(ae_store *s);    /* 32-byte hash key of this store */
-    /* Drop what |match| picks; count or error. */
+    /* Drop what |match| picks; count or error.  |at| as above. */
     int64_t  (*drop)(ae_store *s, bool (*match)(void *ctx,
-                     const struct ae_entry *head), void *ctx);
+                     const struct ae_entry *head), void *ctx,
+                     struct ae_purge_at *at);
     /* Counters of operation |which|, NULL if there are none so high.  To be
      * read only, if the store is. */
     struct ae_use *(*use)(ae_store *s, unsigned which);

@@ -220,17 +220,25 @@ static int64_t purge_all(struct lm_store *s)
     return n;
 }
 
-static int64_t lmdb_purge(ae_store *st, ae_str tag)
+static int64_t lmdb_purge(ae_store *st, ae_str tag, struct ae_purge_at *at)
 {
     struct lm_store *s = (struct lm_store *)st;
     struct lm_dir   *d = dir_of(s);
+    int64_t          n;
 
     if (s->c.read_only || !*s->alive)
         return AE_E_STATE;
-    if (!tag.p)
-        return purge_all(s);
-    ae_tag_bump(&d->gens, ae_tag_hash(&d->gens, tag));
-    return lm_purge_tag(s, ae_tag_hash(&d->gens, tag));
+    if (!tag.p) {
+        n = purge_all(s);
+        if (at)
+            at->done = n >= 0;
+        return n;
+    }
+    if (!at || !at->some)
+        ae_tag_bump(&d->gens, ae_tag_hash(&d->gens, tag));
+    if (at)
+        at->some = true;
+    return lm_purge_tag(s, ae_tag_hash(&d->gens, tag), at);
 }
 
 /* ---- opening --------------------------------------------------------- */

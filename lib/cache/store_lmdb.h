@@ -252,7 +252,8 @@ int64_t lm_read(ae_store *st, const struct ae_entry *e, uint64_t from,
 int     lm_walk(ae_store *st, bool (*fn)(void *ctx, ae_str full_key,
                 const struct ae_entry *head, size_t body_len), void *ctx);
 int64_t lm_drop(ae_store *st, bool (*match)(void *ctx,
-                const struct ae_entry *head), void *ctx);
+                const struct ae_entry *head), void *ctx,
+                struct ae_purge_at *at);
 
 /* ---- store_lmdb_stream.c --------------------------------------------- */
 
@@ -271,6 +272,7 @@ int     lm_evict_one(struct lm_use *u, int64_t cut);
 /* Fill the figures of s->s.stat; returns bytes in use. */
 uint64_t lm_measure(struct lm_store *s);
 void    lm_collect(struct lm_store *s, int64_t now_us);
-int64_t lm_purge_tag(struct lm_store *s, uint64_t hash);
+int64_t lm_purge_tag(struct lm_store *s, uint64_t hash,
+                     struct ae_purge_at *at);
 
 #endif

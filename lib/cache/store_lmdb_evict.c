@@ -230,7 +230,8 @@ static int purge_batch(struct lm_use *u, const char prefix[8], int *n)
     return lm_write_commit(u);
 }
 
-int64_t lm_purge_tag(struct lm_store *s, uint64_t hash)
+int64_t lm_purge_tag(struct lm_store *s, uint64_t hash,
+                     struct ae_purge_at *at)
 {
     struct lm_use u;
     char          prefix[8];
@@ -249,6 +250,10 @@ int64_t lm_purge_tag(struct lm_store *s, uint64_t hash)
         if (rc == AE_OK)
             count += n;
         lm_write_unlock(&u);
+        if (at)
+            break;
     }
+    if (at)
+        at->done = rc == AE_E_AGAIN || (rc == AE_OK && n < LM_BATCH);
     return rc == AE_OK || rc == AE_E_AGAIN || count > 0 ? count : rc;
 }

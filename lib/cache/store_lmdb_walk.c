@@ -108,34 +108,55 @@ static int drop_batch(struct lm_store *s, const struct walk *w)
     return rc;
 }
 
+/* AE_E_NOTFOUND: it was the last one. */
+static int drop_some(struct lm_store *s, struct walk *w, char *buf,
+                     int64_t *count)
+{
+    struct lm_use u;
+    int           rc = lm_read_begin(s, &u), done;
+
+    if (rc)
+        return rc;
+    w->n = 0;
+    rc = lm_rc(&u, walk_batch(&u, w, buf));
+    lm_read_end(&u, NULL);
+    if (!w->n || (rc != AE_OK && rc != AE_E_NOTFOUND))
+        return rc;
+    done = drop_batch(s, w);
+    *count += done == AE_OK ? w->n : 0;
+    return done ? done : rc;
+}
+
 int64_t lm_drop(ae_store *st, bool (*match)(void *ctx,
-                const struct ae_entry *head), void *ctx)
+                const struct ae_entry *head), void *ctx,
+                struct ae_purge_at *at)
 {
     struct lm_store *s = (struct lm_store *)st;
     struct walk     *w = calloc(1, sizeof(*w));
-    struct lm_use    u;
     char            *buf = malloc(LM_CHUNK);
     int64_t          count = 0;
     int              rc = s->c.read_only ? AE_E_STATE
                         : buf && w ? AE_OK : AE_E_NOMEM;
 
-    while (rc == AE_OK) {
+    if (w && at) {
+        memcpy(w->last, at->last, sizeof(w->last));
+        w->some = at->some;
+    }
+    if (w) {
         w->match = match;
         w->ctx = ctx;
-        w->n = 0;
-        rc = lm_read_begin(s, &u);
-        if (rc)
+    }
+    while (rc == AE_OK) {
+        rc = drop_some(s, w, buf, &count);
+        if (at)
             break;
-        rc = lm_rc(&u, walk_batch(&u, w, buf));
-        lm_read_end(&u, NULL);
-        if (w->n && (rc == AE_OK || rc == AE_E_NOTFOUND)) {
-            int done = drop_batch(s, w);
-
-            count += done == AE_OK ? w->n : 0;
-            rc = done ? done : rc;
-        }
+    }
+    if (at && (rc == AE_OK || rc == AE_E_NOTFOUND)) {
+        memcpy(at->last, w->last, sizeof(w->last));
+        at->some = w->some;
+        at->done = rc == AE_E_NOTFOUND;
     }
     free(buf);
     free(w);
-    return rc == AE_E_NOTFOUND ? count : rc;
+    return rc == AE_E_NOTFOUND || rc == AE_OK ? count : rc;
 }

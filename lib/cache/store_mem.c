@@ -393,10 +393,13 @@ static void mem_tick(ae_store *s, int64_t now_us)
     s->stat.evicted += (uint64_t)sweep((struct mem *)s, now_us, NULL);
 }
 
-static int64_t mem_purge(ae_store *s, ae_str tag)
+static int64_t mem_purge(ae_store *s, ae_str tag, struct ae_purge_at *at)
 {
     struct mem *m = (struct mem *)s;
     uint64_t    h = ae_tag_hash(&m->gens, tag);
+
+    if (at)
+        at->done = true;
 
     if (tag.p) {
         ae_tag_bump(&m->gens, h);
@@ -424,10 +427,14 @@ static int mem_walk(ae_store *s, bool (*fn)(void *ctx, ae_str full_key,
 }
 
 static int64_t mem_drop(ae_store *s, bool (*match)(void *ctx,
-                        const struct ae_entry *head), void *ctx)
+                        const struct ae_entry *head), void *ctx,
+                        struct ae_purge_at *how)
 {
     struct mem *m = (struct mem *)s;
     int64_t     n = 0;
+
+    if (how)
+        how->done = true;
 
     for (size_t b = 0; b < BUCKETS; b++)
         for (struct item **at = &m->bucket[b]; *at;) {

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/inputs.h"
+#include "base/rules.h"
 
 enum ae_mode { AE_MODE_UNSET = -1, AE_MODE_OFF = 0, AE_MODE_SHADOW,
                AE_MODE_ENFORCE };
@@ -15,7 +16,9 @@ enum ae_tri { AE_AUTO, AE_COMPLETE, AE_PARTIAL };
 enum ae_unknown_mode { AE_UNK_DENY, AE_UNK_FORWARD };
 /* What a location answers itself instead of passing requests on. */
 enum ae_serve { AE_SERVE_NONE, AE_SERVE_METRICS, AE_SERVE_STATUS,
-                AE_SERVE_STATUS_OPEN /* who may is the host server's say */ };
+                AE_SERVE_STATUS_OPEN, /* who may is the host server's say */
+                AE_SERVE_PURGE /* does something: only after the host's own
+                                  access rules */ };
 
 /* ---- limits (limits.c) --------------------------------------------------- */
 
@@ -117,6 +120,7 @@ struct ae_loc {
     int      limit_headers;     /* RateLimit on every answer: 0/1, -1 unset */
     const struct ae_login_conf *login_limit; /* NULL unset; off: all zero */
     const struct ae_webhook_conf *webhook;   /* the same */
+    const struct ae_cidr *purge_from; size_t npurge_from; /* with |serve| */
 };
 
 /* The directive table.  Names are nginx form without the prefix ("inputs",

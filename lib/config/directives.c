@@ -333,6 +333,25 @@ SETTER(set_metrics)
     return rc;
 }
 
+SETTER(set_purge)
+{
+    bool            off = n == 1 && ae_eq_lit(args[0], "off");
+    struct ae_cidr *v = ae_nalloc(a, n, sizeof(*v));
+
+    UNUSED(c);
+    if (!v)
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < n && !off; i++)
+        if (!cfg_rule_cidr(args[i], &v[i]))
+            return bad(err, args[i], "off, or addresses and networks such as "
+                       "10.0.0.0/8");
+    serve(l, off ? AE_SERVE_NONE : AE_SERVE_PURGE,
+          l->serve == AE_SERVE_PURGE);
+    l->purge_from = off ? NULL : v;
+    l->npurge_from = off ? 0 : n;
+    return AE_OK;
+}
+
 SETTER(set_status)
 {
     static const struct word w[] = { { "off", AE_SERVE_NONE },
@@ -341,7 +360,8 @@ SETTER(set_status)
 
     UNUSED(a), UNUSED(n);
     if (rc == AE_OK) {
-        serve(l, v, l->serve >= AE_SERVE_STATUS);
+        serve(l, v, l->serve == AE_SERVE_STATUS
+              || l->serve == AE_SERVE_STATUS_OPEN);
         c->watched |= v != AE_SERVE_NONE;
     }
     return rc;

@@ -52,6 +52,10 @@ void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
     inherit(&child->gzip, parent->gzip);
     inherit(&child->status_header, parent->status_header);
     inherit(&child->serve, parent->serve);
+    if (!child->npurge_from) {
+        child->purge_from = parent->purge_from;
+        child->npurge_from = parent->npurge_from;
+    }
     inherit64(&child->ttl_applications_ms, parent->ttl_applications_ms);
     inherit64(&child->ttl_objects_ms, parent->ttl_objects_ms);
     inherit64(&child->ttl_settings_ms, parent->ttl_settings_ms);

@@ -261,6 +261,12 @@ static void put_question(ae_buf *b, ae_txn *t)
         text(b, "argo_edge.action", c->action);
         text(b, "argo_edge.object", ae_whole_object(t));
     }
+    if (t->purge) {
+        text(b, "argo_edge.purge_tag", t->purge->tag);
+        text(b, "argo_edge.purge_identity", t->purge->identity);
+        ae_buf_printf(b, ",\"argo_edge.purged\":%lld",
+                      (long long)t->purge->n);
+    }
     filled(b, "argo_edge.project", ae_var_raw(t, AE_V_PROJECT));
     filled(b, "rule.name", ae_var_raw(t, AE_V_RULE));
     filled(b, "rule.description", t->why.rule_text);
@@ -311,7 +317,7 @@ ae_str ae_txn_audit(ae_txn *t, int status)
 {
     ae_buf b;
 
-    if (!t || !t->snap || !t->done || ae_serves(t)
+    if (!t || !t->snap || !t->done || ae_looks_on(t)
         || t->loc->mode == AE_MODE_OFF || t->loc->mode == AE_MODE_UNSET)
         return ae_s(NULL, 0);
     ae_buf_init(&b, &t->a, LINE_MAX_BYTES);

@@ -384,6 +384,8 @@ struct ae_txn {
     int64_t              revoked_ns; /* |id| was logged out here: seen then */
     ae_str               fetched;    /* project that it showed */
 
+    struct ae_purge     *purge;      /* by hand: purge.c */
+
     /* answer */
     uint8_t              step, nsteps;
     bool                 done;      /* |act| is terminal and stays */
@@ -558,9 +560,23 @@ void   ae_decision_note(ae_txn *t);
  * nothing was asked, or what is known is not the whole object. */
 ae_str ae_whole_object(ae_txn *t);
 
-/* ---- page.c, metrics.c --------------------------------------------------- */
+/* ---- page.c, purge.c, metrics.c ------------------------------------------ */
 
 bool ae_serves(const ae_txn *t);     /* this location answers by itself */
+bool ae_looks_on(const ae_txn *t);   /* ... and does nothing: not counted */
+/* Like what the status page shows, the cache is the administrators'. */
+bool ae_is_admin(ae_txn *t);
+/* Method and address, before a token is looked at; then the purge itself. */
+enum ae_step_ret ae_purge_asked(ae_txn *t);
+enum ae_step_ret ae_purge_step(ae_txn *t);
+struct ae_purge {
+    ae_str             tag, identity; /* neither: all */
+    int64_t            n;             /* dropped */
+    unsigned           busy;          /* steps that came to nothing */
+    struct ae_purge_at at;
+};
+/* Is the address (text of IPv4 or IPv6) in one of the networks? */
+bool ae_in_net(const struct ae_cidr *net, size_t n, ae_str address);
 /* The numbers of |e| as Prometheus reads them. */
 void ae_metrics(ae_engine *e, const ae_snapshot *s, bool openmetrics,
                 ae_buf *b);

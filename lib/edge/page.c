@@ -12,6 +12,11 @@ bool ae_serves(const ae_txn *t)
     return t->loc->serve > AE_SERVE_NONE;
 }
 
+bool ae_looks_on(const ae_txn *t)
+{
+    return ae_serves(t) && t->loc->serve != AE_SERVE_PURGE;
+}
+
 static enum ae_step_ret page(ae_txn *t, ae_str ctype, ae_buf *b)
 {
     if (b->bad) {
@@ -40,13 +45,17 @@ static enum ae_step_ret serve_metrics(ae_txn *t)
 
 /* ---- the status page --------------------------------------------------- */
 
-/* Like what the page shows, this right is the administrators': whoever has it
- * may give any right to anybody. */
+/* This right is the administrators': whoever has it may give any right to
+ * anybody. */
+bool ae_is_admin(ae_txn *t)
+{
+    return ae_txn_can(t, AE_STR("projects"), AE_STR("update"),
+                      AE_STR("*")) == 1;
+}
+
 static bool may_look(ae_txn *t)
 {
-    return t->loc->serve == AE_SERVE_STATUS_OPEN
-        || ae_txn_can(t, AE_STR("projects"), AE_STR("update"),
-                      AE_STR("*")) == 1;
+    return t->loc->serve == AE_SERVE_STATUS_OPEN || ae_is_admin(t);
 }
 
 static enum ae_step_ret serve_json(ae_txn *t, json_t *v)
@@ -122,6 +131,8 @@ enum ae_step_ret ae_step_page(ae_txn *t)
 {
     if (!ae_serves(t))
         return AE_STEP_MORE;
+    if (t->loc->serve == AE_SERVE_PURGE)
+        return ae_purge_step(t);
     if (!ae_eq_lit(t->req->method, "GET")
         && !ae_eq_lit(t->req->method, "HEAD")) {
         ae_reply_header(t, AE_STR("Allow"), AE_STR("GET, HEAD"));

@@ -35,8 +35,6 @@ bool ae_rules_op(const struct ae_rule_force *f, const struct ae_op *op);
 /* '*' for any bytes, everything else for itself. */
 bool ae_rules_like(ae_str pattern, ae_str s);
 bool ae_rules_any_like(const struct ae_words *w, ae_str s);
-/* Is the address (text of IPv4 or IPv6) in one of the networks? */
-bool ae_rules_in_net(const struct ae_own_rule *u, ae_str address);
 /* 0: the freeze is off at |now| (unix seconds); else when it ends. */
 int64_t ae_rules_frozen(const struct ae_own_rule *u, int64_t now);
 

@@ -105,14 +105,14 @@ static bool address(ae_str s, unsigned char out[16])
     return inet_pton(AF_INET6, text, out) == 1;
 }
 
-bool ae_rules_in_net(const struct ae_own_rule *u, ae_str from)
+bool ae_in_net(const struct ae_cidr *net, size_t n, ae_str from)
 {
     unsigned char a[16];
 
     if (!from.n || !address(from, a))
         return false;
-    for (size_t i = 0; i < u->ncidr; i++) {
-        const struct ae_cidr *c = &u->cidr[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct ae_cidr *c = &net[i];
         unsigned whole = c->bits / 8, rest = c->bits % 8;
 
         if (memcmp(a, c->addr, whole) == 0

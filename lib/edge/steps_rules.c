@@ -233,7 +233,7 @@ static enum ae_step_ret token(ae_txn *t, const struct ae_rule_force *f)
                        || now - t->id->iat > u->max_age))
         return refuse(t, u, AE_N_rule_token, "the token is too old",
                       AE_STR(""));
-    if (u->ncidr && !ae_rules_in_net(u, t->req->peer))
+    if (u->ncidr && !ae_in_net(u->cidr, u->ncidr, t->req->peer))
         return refuse(t, u, AE_N_rule_token, "the token may not be used from"
                       " this address", AE_STR(""));
     if (u->operations.n && !means(t, f))

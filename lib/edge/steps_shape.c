@@ -98,6 +98,8 @@ enum ae_step_ret ae_step_route(ae_txn *t)
         .has_body = r->has_body,
     };
 
+    if (t->loc->serve == AE_SERVE_PURGE)
+        return ae_purge_asked(t);
     if (ae_serves(t)) /* no path of Argo CD's; who asks, if it matters */
         return t->loc->serve == AE_SERVE_STATUS ? AE_STEP_MORE
                                                 : ae_step_page(t);

@@ -48,7 +48,7 @@ ae_txn *ae_txn_begin(ae_engine *e, const ae_loc *loc,
     t->snap = e->snap;
     ae_snapshot_ref(t->snap);
     ae_unlock(e, &e->lock);
-    if (!ae_serves(t))
+    if (!ae_looks_on(t))
         ae_count(e, AE_N_requests);
     return t;
 }
@@ -135,7 +135,7 @@ static void finish(ae_txn *t)
 
     if (reply)
         ae_trace(t, "reply");
-    if (ae_serves(t)) {
+    if (ae_looks_on(t)) {
         t->done = true; /* those who look on are not counted */
         return;
     }

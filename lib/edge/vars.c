@@ -116,6 +116,8 @@ ae_str ae_var_raw(ae_txn *t, enum ae_var v)
         return t->id ? ae_cs(ae_token_kind_name(t->id->kind))
                      : ae_s(NULL, 0);
     case AE_V_OPERATION:
+        if (t->loc->serve == AE_SERVE_PURGE)
+            return AE_STR("CachePurge");
         return t->tgt.op ? ae_cs(t->tgt.op->name) : ae_s(NULL, 0);
     case AE_V_RESOURCE: return resource(t, false);
     case AE_V_ACTION: return resource(t, true);

@@ -70,7 +70,35 @@ sub workers {
     return split ' ', scalar(<$fh>) // '';
 }
 
-scenarios({ settings => { lists => 'off' } },
+# One place that takes purges, one that the server's own rules close.
+my %place = (
+    nginx => [ 'location = /argo-edge/purge { argo_edge_purge 127.0.0.1; }',
+        'location = /argo-edge/closed { argo_edge_purge 127.0.0.1; deny all; }',
+        'location = /argo-edge/far { argo_edge_purge 192.0.2.0/24; }' ],
+    httpd => [ map { "<Location \"/argo-edge/$_->[0]\">\nArgoEdgePurge $_->[1]\n"
+        . "</Location>" } [ purge => '127.0.0.1' ],
+        [ closed => "127.0.0.1\nRequire all denied" ],
+        [ far => '192.0.2.0/24' ] ],
+);
+
+sub purges {
+    my ($w, $who, $line, %opt) = @_;
+    my ($method, $target) = split / /, $line, 2;
+    $w->{asked}++;
+    $w->up->forget;
+    my $r = $w->server->request($method, "/argo-edge/$target",
+        token => defined $who ? $w->token($who) : undef, %opt);
+    is scalar @{ $w->up->requests }, 0, "$line: Argo CD hears nothing";
+    my $json = eval { decode_json($r->{body}) } || {};
+    is $json->{code} // 0, { 200 => 0, 400 => 3, 401 => 16, 403 => 7,
+            405 => 12 }->{ $r->{status} }, 'Argo CD\'s kind of answer'
+        if $line !~ /closed/;
+    return ($r->{status}, $json);
+}
+
+scenarios({ settings => { lists => 'off' }, server => {
+        conf => { locations => join "\n", @{ $place{nginx} } },
+        httpd => { locations => join "\n", @{ $place{httpd} } } } },
     { id => 'A01', say => 'purge by tag', run => sub {
         my ($w) = @_;
         fill($w);
@@ -100,6 +128,49 @@ scenarios({ settings => { lists => 'off' } },
         my ($rc) = edge_cli('cache', 'purge', '--all', '--tag', 'x',
             '--cache', $w->server->dir . '/cache');
         is $rc, 2, 'one thing at a time';
+    } },
+    { id => 'A05', say => 'purges over HTTP', run => sub {
+        my ($w) = @_;
+        fill($w);
+        my ($s, $j) = purges($w, admin => 'PURGE purge?tag=app:argocd/a1');
+        is $s, 200, 'by tag';
+        is_deeply $j, { purged => 2, tag => 'app:argocd/a1' }, 'what went';
+        is $w->outcome(alice => $A1), 'PASS', 'gone';
+        is $w->outcome(bob => $B1), 'HIT', 'others stay';
+        ($s, $j) = purges($w, admin => 'POST purge?identity=alice');
+        is $s, 200, 'by identity';
+        is_deeply $j, { purged => 2, identity => 'alice' }, 'hers';
+        is $w->outcome(alice => $CLUSTERS), 'PASS', 'gone';
+        ($s, $j) = purges($w, admin => 'PURGE purge?all=1');
+        is $s, 200, 'all';
+        is $w->outcome(bob => $B1), 'PASS', 'gone';
+        ok until_true(sub { $w->outcome(alice => $A1) eq 'HIT' }),
+            'and it goes on';
+    } },
+    { id => 'A06', say => 'purges that are refused', run => sub {
+        my ($w) = @_;
+        fill($w);
+        for ([ undef, 'PURGE purge?all=1', 401 ],
+            [ bob => 'PURGE purge?all=1', 403 ],
+            [ alice => 'POST purge?all=1', 403 ],
+            [ admin => 'GET purge?all=1', 405 ],
+            [ admin => 'DELETE purge?all=1', 405 ],
+            [ admin => 'PURGE purge', 400 ],
+            [ admin => 'PURGE far?all=1', 403 ],
+            [ admin => 'PURGE closed?all=1', 403 ])
+        {
+            my ($who, $line, $want) = @$_;
+            my ($s) = purges($w, $who, $line);
+            is $s, $want, ($who // 'nobody') . ": $line";
+        }
+        my ($s) = purges($w, undef, 'POST purge?all=1', header =>
+            [ Cookie => 'argocd.token=' . $w->token('admin') ]);
+        is $s, 403, 'no cookie';
+        is $w->outcome(@$_), 'HIT', "still there: @$_"
+            for [ alice => $A1 ], [ alice => $CLUSTERS ], [ bob => $B1 ];
+        my ($r, $saw) = $w->ask(admin => 'PURGE /api/v1/applications');
+        ok $r->{status} != 200 && $w->outcome(bob => $B1) eq 'HIT',
+            'elsewhere PURGE is a method like any other';
     } },
     { id => 'A04', say => 'what was saved', run => sub {
         my ($w) = @_;

@@ -49,28 +49,66 @@ static bool mine(void *ctx, const struct ae_entry *head)
     return ae_eq(head->owner, *(const ae_str *)ctx);
 }
 
-static void owners(ae_store *s)
+static void put_owned(ae_store *s, int n, ae_str most, ae_str third)
 {
     struct pool p;
     ae_arena   *a = pool_new(&p);
-    ae_str      alice = AE_STR("alice"), bob = AE_STR("bob");
+    ae_str      tag = AE_STR("t");
+    uint64_t    gen = 0;
     char        id[16];
 
-    for (int i = 0; i < 150; i++) {
+    s->ops->generations(s, &tag, 1, &gen);
+    for (int i = 0; i < n; i++) {
         struct ae_cache_key k;
         struct ae_entry     e = entry_of(body_of(a, 50, 1), MINUTE);
 
         snprintf(id, sizeof(id), "o%d", i);
         k = key_of(a, s, id);
-        e.owner = i % 3 ? alice : bob;
-        s->ops->put(s, &k, &e, NULL, 0, NULL, e.owner);
+        e.owner = i % 3 ? most : third;
+        s->ops->put(s, &k, &e, &tag, 1, &gen, e.owner);
     }
-    tap_ok(s->ops->drop(s, mine, &alice) == 100, "all of alice's");
-    tap_ok(get_as(s, "o1", NULL, NULL, NULL) == 0, "gone");
-    tap_ok(get_as(s, "o0", NULL, NULL, NULL) == 1, "bob's stay");
-    tap_ok(s->ops->drop(s, mine, &alice) == 0, "none left");
-    tap_ok(s->ops->drop(s, mine, &bob) == 50, "then bob's");
     pool_free(&p);
+}
+
+/* In short steps, each a transaction of its own. */
+static void in_steps(ae_store *s, int least)
+{
+    struct ae_purge_at at = { .done = false };
+    ae_str             alice = AE_STR("alice"), tag = AE_STR("t");
+    int64_t            n = 0;
+    int                steps = 0;
+
+    put_owned(s, 300, alice, AE_STR("bob"));
+    for (; !at.done && steps < 100; steps++)
+        n += s->ops->drop(s, mine, &alice, &at);
+    tap_ok(n == 200 && steps >= least, "alice's 200 in %d steps", steps);
+    tap_ok(get_as(s, "o1", "t", NULL, NULL) == 0
+           && get_as(s, "o0", "t", NULL, NULL) == 1, "and no more");
+    put_owned(s, 300, alice, AE_STR("bob"));
+    memset(&at, 0, sizeof(at));
+    n = s->ops->purge(s, tag, &at);
+    tap_ok(get_as(s, "o299", "t", NULL, NULL) == 0
+           && get_as(s, "o0", "t", NULL, NULL) == 0,
+           "by tag: nothing is served after the first");
+    for (steps = 1; !at.done && steps < 100; steps++)
+        n += s->ops->purge(s, tag, &at);
+    tap_ok(n == 300 && steps >= least, "and it is gone after %d", steps);
+    memset(&at, 0, sizeof(at));
+    put_owned(s, 30, alice, alice);
+    tap_ok(s->ops->purge(s, ae_s(NULL, 0), &at) == 30 && at.done,
+           "everything at once");
+}
+
+static void owners(ae_store *s)
+{
+    ae_str alice = AE_STR("alice"), bob = AE_STR("bob");
+
+    put_owned(s, 150, alice, bob);
+    tap_ok(s->ops->drop(s, mine, &alice, NULL) == 100, "all of alice's");
+    tap_ok(get_as(s, "o1", "t", NULL, NULL) == 0, "gone");
+    tap_ok(get_as(s, "o0", "t", NULL, NULL) == 1, "bob's stay");
+    tap_ok(s->ops->drop(s, mine, &alice, NULL) == 0, "none left");
+    tap_ok(s->ops->drop(s, mine, &bob, NULL) == 50, "then bob's");
 }
 
 static void uses(ae_store *s)
@@ -91,11 +129,13 @@ int main(void)
 
     ae_store_mem_open(&c, &s);
     owners(s);
+    in_steps(s, 1);
     uses(s);
     s->ops->close(s);
     box_new(&b, 8 << 20);
     s = box_open(&b);
     owners(s);
+    in_steps(s, 4);
     uses(s);
     twice(s);
     s->ops->close(s);

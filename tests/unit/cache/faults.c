@@ -72,7 +72,7 @@ static void dirty(void)
     if (pid == 0) {
         ae_store *mine = box_open(&b);
         int       old = check(mine).hit;
-        mine->ops->purge(mine, ae_s(NULL, 0));
+        mine->ops->purge(mine, ae_s(NULL, 0), NULL);
         _exit(old != KEYS);
     }
     tap_ok(reap_child(pid) == 0, "another process drops all");
@@ -317,7 +317,7 @@ static void disk_full(void)
         wrong += rc != 1 && rc != 0;
     }
     tap_ok(wrong == 0, "what was stored is served");
-    s->ops->purge(s, ae_s(NULL, 0));
+    s->ops->purge(s, ae_s(NULL, 0), NULL);
     usleep(1100000); /* no retry storm: writes rest for a second */
     s->ops->tick(s, wall());
     tap_ok(put_as(s, "z", body_of(a, 40000, 1), MINUTE, "t", NULL, "z")
@@ -459,7 +459,7 @@ static void busy(void)
     s->ops->tick(s, wall());
     s->ops->bump(s, &tag, 1);
     tap_ok(get_as(s, "k", "t", NULL, NULL) == 0, "T13: a bump never waits");
-    tap_ok(s->ops->purge(s, tag) == AE_E_BUSY, "a purge gives up");
+    tap_ok(s->ops->purge(s, tag, NULL) == AE_E_BUSY, "a purge gives up");
     clock_gettime(CLOCK_MONOTONIC, &t1);
     tap_ok(t1.tv_sec - t0.tv_sec <= 1, "all at once");
     kill(pid, SIGKILL);

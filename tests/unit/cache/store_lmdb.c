@@ -8,7 +8,7 @@ static void basics(ae_store *s)
 {
     ae_str body = AE_STR("{\"a\":1}"), tag = AE_STR("u");
 
-    s->ops->purge(s, ae_s(NULL, 0)); /* what sharing() left */
+    s->ops->purge(s, ae_s(NULL, 0), NULL); /* what sharing() left */
     tap_ok(get_as(s, "k", "t", NULL, NULL) == 0, "miss");
     tap_ok(put_as(s, "k", body, MINUTE, "t", "u", "alice") == 0, "put");
     tap_ok(get_as(s, "k", "t", "u", &body) == 1, "hit");
@@ -22,10 +22,10 @@ static void basics(ae_store *s)
     put_as(s, "k", body, MINUTE, "t", NULL, "alice");
     put_as(s, "l", body, MINUTE, "t", NULL, "alice");
     put_as(s, "m", body, MINUTE, "w", NULL, "alice");
-    tap_ok(s->ops->purge(s, AE_STR("t")) == 2, "purge a tag");
+    tap_ok(s->ops->purge(s, AE_STR("t"), NULL) == 2, "purge a tag");
     tap_ok(get_as(s, "k", "t", NULL, NULL) == 0, "purged");
     tap_ok(get_as(s, "m", "w", NULL, &body) == 1, "the other stays");
-    tap_ok(s->ops->purge(s, ae_s(NULL, 0)) == 1, "purge all");
+    tap_ok(s->ops->purge(s, ae_s(NULL, 0), NULL) == 1, "purge all");
     tap_ok(get_as(s, "m", "w", NULL, NULL) == 0, "gone");
     put_as(s, "m", body, MINUTE, "w", NULL, "alice");
     tap_ok(get_as(s, "m", "w", NULL, &body) == 1, "a new file serves");
@@ -74,7 +74,8 @@ static void all_sizes(ae_store *s)
     }
     tap_ok(put_as(s, "big", body_of(a, (8 << 20) + 1, 1), MINUTE, "t", NULL,
                   "x") == AE_E_TOOBIG, "over the object cap");
-    tap_ok(s->ops->purge(s, AE_STR("t")) == sizeof(sizes) / sizeof(sizes[0]),
+    tap_ok(s->ops->purge(s, AE_STR("t"), NULL)
+               == sizeof(sizes) / sizeof(sizes[0]),
            "purge them all");
     /* What del leaves of large bodies goes with the collector. */
     for (int i = 0; i < 20; i++)
@@ -97,7 +98,7 @@ static void in_flight(ae_store *s)
     s->ops->bump(s, &tag, 1);
     tap_ok(s->ops->put(s, &k, &e, &tag, 1, &gen, tag) == AE_E_STATE, "moved");
     s->ops->generations(s, &tag, 1, &gen);
-    s->ops->purge(s, ae_s(NULL, 0));
+    s->ops->purge(s, ae_s(NULL, 0), NULL);
     tap_ok(s->ops->put(s, &k, &e, &tag, 1, &gen, tag) == AE_E_STATE,
            "purge drops stores in flight");
     tap_ok(s->stat.drops_stale == 2, "counted");
@@ -144,7 +145,7 @@ static void walking(struct box *b, ae_store *s)
             || ro->stat.entries != 200
             || get_as(ro, "w7", "t", NULL, &body) != 1
             || ro->ops->bump(ro, &tag, 1) != AE_E_STATE
-            || ro->ops->purge(ro, tag) != AE_E_STATE
+            || ro->ops->purge(ro, tag, NULL) != AE_E_STATE
             || put_as(ro, "x", body, MINUTE, "t", NULL, "x") != AE_E_STATE)
             _exit(1);
         ro->ops->close(ro);
@@ -231,7 +232,7 @@ static void shares(void)
     tap_ok(ok == 7 && full == 13, "R23: %d stored, %d refused", ok, full);
     tap_ok(put_as(s, "o", body_of(a, 1 << 20, 1), MINUTE, "t", NULL, "other")
            == 0, "another identity is not bothered");
-    s->ops->purge(s, AE_STR("t"));
+    s->ops->purge(s, AE_STR("t"), NULL);
     tap_ok(put_as(s, "h", body_of(a, 1 << 20, 1), MINUTE, "t", NULL, "hog")
            == 0, "the share comes back");
     s->ops->close(s);

@@ -18,10 +18,10 @@ static void basics(ae_store *s)
     tap_ok(put_as(s, "k", body, -1, "t", NULL, "alice") == 0, "put expired");
     tap_ok(get_as(s, "k", "t", NULL, NULL) == 0, "expired: miss");
     put_as(s, "k", body, MINUTE, "t", NULL, "alice");
-    tap_ok(s->ops->purge(s, AE_STR("t")) == 1, "purge a tag");
+    tap_ok(s->ops->purge(s, AE_STR("t"), NULL) == 1, "purge a tag");
     tap_ok(get_as(s, "k", "t", NULL, NULL) == 0, "purged");
     put_as(s, "k", body, MINUTE, "t", NULL, "alice");
-    tap_ok(s->ops->purge(s, ae_s(NULL, 0)) == 1, "purge all");
+    tap_ok(s->ops->purge(s, ae_s(NULL, 0), NULL) == 1, "purge all");
     tap_ok(s->stat.entries == 0 && s->stat.bytes_used == 0, "empty");
 }
 
@@ -38,7 +38,7 @@ static void in_flight(ae_store *s)
     s->ops->bump(s, &tag, 1);
     tap_ok(s->ops->put(s, &k, &e, &tag, 1, &gen, tag) == AE_E_STATE, "moved");
     s->ops->generations(s, &tag, 1, &gen);
-    s->ops->purge(s, ae_s(NULL, 0));
+    s->ops->purge(s, ae_s(NULL, 0), NULL);
     tap_ok(s->ops->put(s, &k, &e, &tag, 1, &gen, tag) == AE_E_STATE,
            "purge drops stores in flight");
     s->ops->generations(s, &tag, 1, &gen);
@@ -54,7 +54,7 @@ static void damage(ae_store *s)
     struct mem  *m = (struct mem *)s;
     struct item *x = NULL;
 
-    s->ops->purge(s, ae_s(NULL, 0));
+    s->ops->purge(s, ae_s(NULL, 0), NULL);
     put_as(s, "c", AE_STR("{\"a\":1}"), MINUTE, "t", NULL, "alice");
     for (size_t b = 0; b < BUCKETS; b++)
         if (m->bucket[b])

@@ -138,7 +138,7 @@ static void grace(ae_store *s)
     for (int i = 0; i < 3; i++)
         s->ops->tick(s, wall());
     tap_ok(reads_as(s, &e, body, 4 * AE_PIECE), "who reads it reads on");
-    s->ops->purge(s, tag);
+    s->ops->purge(s, tag, NULL);
     for (int i = 0; i < 30; i++)
         s->ops->tick(s, wall() + MINUTE);
     tap_ok(!reads_as(s, &e, body, 4 * AE_PIECE), "then it is gone");

@@ -135,6 +135,11 @@ static void locations(void)
     TAKES("status", "rbac", loc.serve == AE_SERVE_STATUS && conf.watched);
     TAKES("status", "address", loc.serve == AE_SERVE_STATUS_OPEN);
     TAKES("status", "off", loc.serve == AE_SERVE_NONE);
+    TAKES("purge", "10.0.0.0/8 ::1", loc.serve == AE_SERVE_PURGE
+          && loc.npurge_from == 2 && loc.purge_from[0].bits == 104);
+    TAKES("purge", "off", loc.serve == AE_SERVE_NONE && !loc.npurge_from);
+    refuses("purge", "10.0.0.1/8");
+    refuses("purge", "all");
     TAKES("metrics", "on", loc.serve == AE_SERVE_METRICS);
     TAKES("metrics", "off", loc.serve == AE_SERVE_NONE);
     refuses("metrics", "yes");
