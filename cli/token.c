@@ -1,5 +1,7 @@
 /* token.c - look at, check or make a token. */
-#include "cli.h"
+#include "token_show.h"
+
+#include "survey.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -22,96 +24,105 @@ static int the_token(struct cli *c, ae_str *out)
     return rc;
 }
 
-static void print_time(const json_t *claims, const char *name)
-{
-    const json_t *v = json_object_get(claims, name);
-    char          when[40];
+static const char *const verdict_word[] = { "refused", "accepted", "unknown" };
 
-    if (!json_is_number(v))
-        return;
-    when[ae_rfc3339((int64_t)json_number_value(v), when)] = '\0';
-    printf("  %-8s %s\n", name, when);
+static json_t *verdict_json(const struct token_show *s)
+{
+    const struct ae_token_result *r = &s->result;
+    const struct ae_identity     *id = r->identity;
+    json_t *o = json_pack("{s:s, s:o, s:o}", "verdict",
+                          verdict_word[r->verdict], "reason",
+                          cli_jstr(r->reason), "checks", token_rows_json(s));
+
+    if (r->verdict == AE_TOKEN_REFUSED)
+        json_object_set_new(o, "status", json_integer(r->too_big ? 431
+                                                                 : 401));
+    if (id) {
+        json_object_set_new(o, "kind", json_string(
+            ae_token_kind_name(id->kind)));
+        json_object_set_new(o, "subject", cli_jstr(id->user));
+        json_object_set_new(o, "confirmed", json_boolean(id->confirmed));
+    }
+    return o;
 }
 
+static void verdict_print(const struct token_show *s)
+{
+    const struct ae_token_result *r = &s->result;
+    const struct ae_identity     *id = r->identity;
+
+    token_rows_print(s);
+    if (!id) {
+        printf("%s: ", verdict_word[r->verdict]);
+        print_safe(r->reason);
+        putchar('\n');
+        return;
+    }
+    printf("accepted: %s token of ", ae_token_kind_name(id->kind));
+    print_safe(id->user);
+    putchar('\n');
+    if (!id->confirmed)
+        puts("  signature and times are right; the inputs do not say "
+             "whether the account still holds it");
+    if (s->too_old)
+        puts("  but a rule of argo-edge.yaml refuses all that it asks (403)");
+}
+
+/* Without --inputs only what the token itself says; with them all but the
+ * signature. */
 static int inspect(struct cli *c)
 {
-    struct ae_err err = { .code = 0 };
-    json_t       *head = NULL, *claims = NULL;
-    ae_str        tok;
-    int           rc = the_token(c, &tok);
+    static const struct ae_inputs none;
+    struct token_show s = { .now = (int64_t)time(NULL),
+                            .tr = { .no_keys = true } };
+    struct ae_inputs  in = none;
+    json_t           *o;
+    ae_str            tok;
+    int               rc = the_token(c, &tok);
 
-    if (rc)
-        return rc;
-    if (ae_token_decode(&c->a, tok, &head, &claims, &err))
-        return cli_err(&err);
-    if (c->json) {
-        cli_json(json_pack("{s:o, s:o, s:b}", "header", head, "claims",
-                           claims, "verified", 0));
-        return EXIT_YES;
-    }
-    puts("NOT verified: anybody could have written this "
-         "(`argo-edge token verify` checks it)");
-    printf("header  ");
-    cli_json(head);
-    printf("claims  ");
-    json_incref(claims);
-    cli_json(claims);
-    print_time(claims, "iat");
-    print_time(claims, "nbf");
-    print_time(claims, "exp");
-    json_decref(claims);
-    return EXIT_YES;
-}
-
-static int verdict(struct cli *c, const struct ae_token_result *r)
-{
-    static const char *const word[] = { "refused", "accepted", "unknown" };
-    const struct ae_identity *id = r->identity;
-
-    if (c->json) {
-        json_t *o = json_pack("{s:s, s:o}", "verdict", word[r->verdict],
-                              "reason", cli_jstr(r->reason));
-
-        if (id) {
-            json_object_set_new(o, "kind", json_string(
-                ae_token_kind_name(id->kind)));
-            json_object_set_new(o, "subject", cli_jstr(id->user));
-            json_object_set_new(o, "confirmed", json_boolean(id->confirmed));
-        }
+    if (!rc && c->inputs)
+        rc = cli_inputs(c, &in);
+    if (!rc)
+        rc = token_look(c, &s, tok, &in);
+    if (!rc && !s.claims)
+        rc = s.unread.code ? cli_err(&s.unread)
+                           : cli_fail(EXIT_INPUT, "this is no token");
+    if (!rc && c->json) {
+        o = verdict_json(&s);
+        json_object_set_new(o, "verified", json_false());
+        json_object_set(o, "header", s.header);
+        json_object_set(o, "claims", s.claims);
         cli_json(o);
-    } else if (id) {
-        printf("accepted: %s token of %.*s\n", ae_token_kind_name(id->kind),
-               (int)id->user.n, id->user.p);
-        if (!id->confirmed)
-            puts("  signature and times are right; the inputs do not say "
-                 "whether the account still holds it");
-    } else {
-        printf("%s: %.*s\n", word[r->verdict], (int)r->reason.n,
-               r->reason.p ? r->reason.p : "");
+    } else if (!rc) {
+        puts("NOT verified: anybody could have written this "
+             "(`argo-edge token verify` checks it)");
+        printf("header  ");
+        cli_json(json_incref(s.header));
+        printf("claims  ");
+        cli_json(json_incref(s.claims));
+        verdict_print(&s);
     }
-    return r->verdict == AE_TOKEN_OK ? EXIT_YES : EXIT_NO;
+    token_show_end(&s);
+    return rc;
 }
 
 static int verify(struct cli *c)
 {
-    struct ae_token_result r;
-    struct ae_inputs       in;
-    struct ae_conf         conf;
-    struct ae_err          err = { .code = 0 };
-    ae_tokens             *t = NULL;
-    ae_str                 tok;
-    int                    rc = the_token(c, &tok);
+    struct token_show s = { .now = (int64_t)time(NULL) };
+    struct ae_inputs  in;
+    ae_str            tok;
+    int               rc = the_token(c, &tok);
 
     if (rc || (rc = cli_inputs(c, &in)))
         return rc;
-    cli_conf(c, &conf);
-    if (ae_tokens_new(&in, conf.ns, &t, &err))
-        return cli_err(&err);
-    ae_token_check(t, &c->a, tok, (int64_t)time(NULL), &r);
-    rc = verdict(c, &r);
-    if (r.identity)
-        ae_identity_unref(r.identity);
-    ae_tokens_free(t);
+    rc = token_look(c, &s, tok, &in);
+    if (!rc && c->json)
+        cli_json(verdict_json(&s));
+    else if (!rc)
+        verdict_print(&s);
+    if (!rc && (s.result.verdict != AE_TOKEN_OK || s.too_old))
+        rc = EXIT_NO;
+    token_show_end(&s);
     return rc;
 }
 
@@ -193,15 +204,19 @@ const struct command cmd_token = {
     .args = "inspect|verify|mint TOKEN|SUBJECT",
     .brief = "look at a token, check it, or make one for a test",
     .help =
-"inspect TOKEN   shows header and claims, without checking anything\n"
-"verify TOKEN    says what Argo CD would say of it: "
-"signature, times, account,\n"
-"                token list\n"
+"verify TOKEN    says what Argo CD would say of it, and each check on the way:"
+"\n"
+"                form, key, signature, issuer, audience, times, account, token"
+"\n"
+"                list, conditions of argo-edge.yaml, groups\n"
+"inspect TOKEN   shows header and claims, and the same checks without the\n"
+"                signature; without --inputs those that need none\n"
 "mint SUBJECT    signs a token with server.secretkey, for tests: alice:login,\n"
 "                ci:apiKey, proj:PROJECT:ROLE\n"
-"TOKEN may be - to read it from standard input.\n\n"
+"TOKEN may be - to read it from standard input.  It may be the field of a\n"
+"request, too: \"Bearer ...\", or the cookies with argocd.token.\n\n"
 "  argo-edge token verify - --inputs /etc/argo-edge < token.txt\n"
 "  argo-edge token mint ci:apiKey --id ci-1 --expires 1h\n",
-    .options = "inputs namespace secret-file expires id claims json",
+    .options = "inputs namespace projects secret-file expires id claims json",
     .min_arg = 1, .max_arg = 2, .run = run,
 };

@@ -41,7 +41,8 @@ struct ae_own_rule {
     uint32_t          line;
     struct ae_words   operations;    /* PATCH, TOKEN, FREEZE */
     struct ae_words   applications;  /* FREEZE, SYNC: patterns; none = all */
-    struct ae_words   groups, users; /* FREEZE, SYNC: break glass */
+    struct ae_words   groups, users; /* FREEZE, SYNC: break glass; TOKEN:
+                                        patterns, of sessions */
     bool              no_cache;      /* PATCH: forwarded, not cached */
     struct ae_words   accounts, roles; /* TOKEN: patterns */
     int64_t           max_age;       /* TOKEN: seconds, 0 = none */

@@ -170,13 +170,17 @@ static int cidrs(struct rd *r, const struct cfg_node *n, struct ae_own_rule *u)
 static int token(struct rd *r, const struct cfg_node *n, struct ae_own_rule *u)
 {
     ae_str age = { NULL, 0 };
-    int    rc = members(r, n, "name message accounts project_roles max_age "
-                        "cidrs operations");
+    int    rc = members(r, n, "name message accounts project_roles users "
+                        "groups max_age cidrs operations");
 
     if (rc == AE_OK)
         rc = words(r, n, "accounts", &u->accounts);
     if (rc == AE_OK)
         rc = words(r, n, "project_roles", &u->roles);
+    if (rc == AE_OK)
+        rc = words(r, n, "users", &u->users);
+    if (rc == AE_OK)
+        rc = words(r, n, "groups", &u->groups);
     if (rc == AE_OK)
         rc = cidrs(r, n, u);
     if (rc == AE_OK)
@@ -186,8 +190,9 @@ static int token(struct rd *r, const struct cfg_node *n, struct ae_own_rule *u)
     if (age.p && !cfg_rule_span(age, &u->max_age))
         return bad(r, cfg_node_get(n, "max_age"), "max_age must be a time "
                    "such as 90d, 12h or 30m");
-    if (!u->accounts.n && !u->roles.n)
-        return bad(r, n, "whose tokens? Give accounts, project_roles or both");
+    if (!u->accounts.n && !u->roles.n && !u->users.n && !u->groups.n)
+        return bad(r, n, "whose tokens? Give accounts, project_roles, users "
+                   "or groups");
     if (!u->max_age && !u->ncidr && !cfg_node_get(n, "operations"))
         return bad(r, n, "has no condition; give max_age, cidrs or "
                    "operations");

@@ -32,6 +32,13 @@ int  ae_rules_build(ae_arena *a, const struct ae_rules *in,
                     const struct ae_ruleset **out, struct ae_err *err);
 bool ae_rules_op(const struct ae_rule_force *f, const struct ae_op *op);
 
+/* Does a condition on tokens mean one of |kind|, of |user| (T1) with the
+ * groups of |s|?  And is one that was issued at |iat| past its age? */
+bool ae_rules_whose(const struct ae_own_rule *u, enum ae_token_kind kind,
+                    ae_str user, const struct ae_subject *s);
+bool ae_rules_too_old(const struct ae_own_rule *u, bool has_iat, int64_t iat,
+                      int64_t now);
+
 /* '*' for any bytes, everything else for itself. */
 bool ae_rules_like(ae_str pattern, ae_str s);
 bool ae_rules_any_like(const struct ae_words *w, ae_str s);

@@ -1,5 +1,6 @@
 /*
- * rules_when.c - when a freeze holds, and from where a request came.  Civil
+ * rules_when.c - when a freeze holds, from where a request came, whose a token
+ * is.  Civil
  * time is computed here: the library asks neither locale nor environment.
  */
 #include "edge/rules.h"
@@ -120,4 +121,32 @@ bool ae_in_net(const struct ae_cidr *net, size_t n, ae_str from)
             return true;
     }
     return false;
+}
+
+/* ---- tokens ------------------------------------------------------------- */
+
+bool ae_rules_whose(const struct ae_own_rule *u, enum ae_token_kind kind,
+                    ae_str user, const struct ae_subject *s)
+{
+    switch (kind) {
+    case AE_KIND_APIKEY:
+        return ae_rules_any_like(&u->accounts, user);
+    case AE_KIND_PROJECT:
+        return ae_starts(user, AE_STR("proj:"))
+            && ae_rules_any_like(&u->roles, ae_sub(user, 5, user.n));
+    case AE_KIND_LOGIN:
+    case AE_KIND_OIDC:
+        for (size_t i = 0; i < s->ngroups; i++)
+            if (ae_rules_any_like(&u->groups, s->groups[i]))
+                return true;
+        return ae_rules_any_like(&u->users, user);
+    default:
+        return false;
+    }
+}
+
+bool ae_rules_too_old(const struct ae_own_rule *u, bool has_iat, int64_t iat,
+                      int64_t now)
+{
+    return u->max_age && (!has_iat || iat > now || now - iat > u->max_age);
 }

@@ -323,9 +323,7 @@ static enum ae_step_ret verify(ae_txn *t)
                 return ret;
             }
         }
-        /* Partial inputs: the project may exist where we cannot see it. */
-        if (r.verdict == AE_TOKEN_REFUSED && r.no_project && t->snap->partial)
-            r.verdict = AE_TOKEN_UNKNOWN;
+        ae_token_allow_partial(&r, t->snap->partial);
         if (r.verdict == AE_TOKEN_REFUSED)
             return refused(t, &r);
         if (r.verdict != AE_TOKEN_OK || !r.identity) {

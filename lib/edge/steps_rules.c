@@ -201,22 +201,82 @@ static enum ae_step_ret glass(ae_txn *t)
 
 /* ---- conditions on tokens ----------------------------------------------- */
 
-static bool whose(const ae_txn *t, const struct ae_own_rule *u)
+struct bearer {
+    enum ae_token_kind kind;
+    ae_str             user;
+    bool               has_iat, other_groups;
+    int64_t            iat;
+    struct ae_subject  subject;
+};
+
+/* The groups of |claims|, which may go. */
+static int groups_of(ae_txn *t, const json_t *claims, struct bearer *b)
 {
-    if (!t->id)
-        return false;
-    if (t->id->kind == AE_KIND_APIKEY)
-        return ae_rules_any_like(&u->accounts, t->id->user);
-    return t->id->kind == AE_KIND_PROJECT
-        && ae_starts(t->id->user, AE_STR("proj:"))
-        && ae_rules_any_like(&u->roles, ae_sub(t->id->user, 5,
-                                               t->id->user.n));
+    struct ae_subject s;
+    ae_str *g;
+
+    if (t->rights) {
+        b->subject = t->rights->subject;
+        return AE_OK;
+    }
+    if (ae_subject_from_claims(t->snap->policy, &t->a, claims, b->user, &s))
+        return AE_E_UNSUP;
+    g = ae_nalloc(&t->a, s.ngroups + 1, sizeof *g);
+    for (size_t i = 0; g && i < s.ngroups; i++)
+        g[i] = ae_dup(&t->a, s.groups[i]);
+    b->subject = s;
+    b->subject.groups = g;
+    return t->a.failed ? AE_E_UNSUP : AE_OK;
+}
+
+/* The claims of a token that cannot be judged here; NULL: of none, or of one
+ * of Argo CD's own, which are all judged if they are any good. */
+static json_t *unjudged(ae_txn *t)
+{
+    json_t *head = NULL, *claims = NULL;
+    struct ae_cred saved = t->cred;
+    ae_str token;
+
+    if (t->tgt.kind == AE_TGT_GRPC && t->skip_decide)
+        ae_cred_pick_grpc(t);
+    token = t->cred.token;
+    t->cred = saved;
+    if (!token.n || t->bad_token
+        || ae_token_decode(&t->a, token, &head, &claims, NULL) != AE_OK)
+        return NULL;
+    json_decref(head);
+    if (!ae_eq_lit(ae_json_get_str(claims, "iss"), "argocd"))
+        return claims;
+    json_decref(claims);
+    return NULL;
+}
+
+/* Who brought this token?  One that cannot be judged here is taken at its
+ * word: if Argo CD accepts it, what it says is true, and a rule only takes
+ * away.  AE_E_UNSUP: it cannot be told, AE_E_NOTFOUND: there is none. */
+static int bearer(ae_txn *t, struct bearer *b)
+{
+    json_t *claims = t->id ? json_incref(t->id->claims) : unjudged(t);
+    int rc = AE_OK;
+
+    if (!t->id && !claims)
+        return AE_E_NOTFOUND;
+    b->kind = t->id ? t->id->kind : AE_KIND_OIDC;
+    b->user = t->id ? t->id->user : ae_dup(&t->a, ae_claims_user(claims));
+    if (b->kind == AE_KIND_LOGIN || b->kind == AE_KIND_OIDC)
+        rc = groups_of(t, claims, b);
+    b->has_iat = t->id ? t->id->has_iat : b->subject.has_iat;
+    b->iat = t->id ? t->id->iat : b->subject.iat;
+    b->other_groups = b->kind == AE_KIND_OIDC && t->snap->in.sso.other_groups;
+    json_decref(claims);
+    return rc;
 }
 
 static enum ae_step_ret token(ae_txn *t, const struct ae_rule_force *f)
 {
     const struct ae_own_rule *u = f->rule;
-    int64_t now = t->wall_us / 1000000;
+    struct bearer b = { .kind = AE_KIND_NONE };
+    int rc;
 
     /* What needs no token says nothing more with one. */
     if (is_op(t) && (t->tgt.op->auth == AE_AUTH_NONE
@@ -224,13 +284,14 @@ static enum ae_step_ret token(ae_txn *t, const struct ae_rule_force *f)
         return AE_STEP_MORE;
     if (t->tgt.kind == AE_TGT_UNKNOWN || t->tgt.kind == AE_TGT_BAD)
         return AE_STEP_MORE;
-    if (!identify(t) || (t->no_project && u->roles.n))
+    rc = !identify(t) || (t->no_project && u->roles.n) ? AE_E_UNSUP
+                                                       : bearer(t, &b);
+    if (rc == AE_E_UNSUP || (rc == AE_OK && b.other_groups && u->groups.n))
         return refuse(t, u, AE_N_rule_token, "it cannot be told whose token"
                       " this is", AE_STR(""));
-    if (!whose(t, u))
+    if (rc != AE_OK || !ae_rules_whose(u, b.kind, b.user, &b.subject))
         return AE_STEP_MORE;
-    if (u->max_age && (!t->id->has_iat || t->id->iat > now
-                       || now - t->id->iat > u->max_age))
+    if (ae_rules_too_old(u, b.has_iat, b.iat, t->wall_us / 1000000))
         return refuse(t, u, AE_N_rule_token, "the token is too old",
                       AE_STR(""));
     if (u->ncidr && !ae_in_net(u->cidr, u->ncidr, t->req->peer))

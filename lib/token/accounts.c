@@ -52,15 +52,23 @@ static bool role_has_token(const struct ae_project *p, ae_str role,
 
 static enum ae_rule check_project(const ae_tokens *t, ae_arena *a,
                                   ae_str name, ae_str role, ae_str jti,
-                                  int64_t iat, struct ae_who *out)
+                                  int64_t iat, struct ae_token_trace *tr,
+                                  struct ae_who *out)
 {
     const struct ae_project *p;
     ae_buf                   b;
 
     out->kind = AE_KIND_PROJECT;
-    if (!t->in->have_projects)
+    if (!t->in->have_projects) {
+        AE_NOTE(tr, AE_TS_PROJECT, AE_FOUND_UNKNOWN, "put the AppProjects "
+                "among the inputs", "%.*s: there are no projects among the "
+                "inputs", (int)name.n, name.p);
         return AE_RULE_OK;           /* verified, not confirmed */
+    }
     p = find_project(t, name);
+    AE_NOTE(tr, AE_TS_PROJECT, p ? AE_FOUND_OK : AE_FOUND_REFUSED, p ? NULL
+            : "create the AppProject, or make a token of one that exists",
+            "%.*s", (int)name.n, name.p);
     if (!p) {
         out->no_project = true;
         ae_buf_init(&b, a, 0);
@@ -70,8 +78,13 @@ static enum ae_rule check_project(const ae_tokens *t, ae_arena *a,
         ae_buf_puts(&b, " not found");
         return refuse(out, b.bad ? ae_s(NULL, 0) : ae_buf_str(&b));
     }
-    if (role_has_token(p, role, iat, jti)) {
-        out->confirmed = true;
+    out->confirmed = role_has_token(p, role, iat, jti);
+    AE_NOTE(tr, AE_TS_ROLE_TOKEN, out->confirmed ? AE_FOUND_OK
+            : AE_FOUND_REFUSED, out->confirmed ? NULL : "it was deleted: make "
+            "a new one (argocd proj role create-token)", "role %.*s, id %.*s, "
+            "issued %lld", (int)role.n, role.p, jti.n ? (int)jti.n : 4,
+            jti.n ? jti.p : "none", (long long)iat);
+    if (out->confirmed) {
         return AE_RULE_OK;
     }
     ae_buf_init(&b, a, 0);
@@ -116,20 +129,56 @@ static enum ae_rule refuse3(ae_arena *a, struct ae_who *out,
     return refuse(out, b.bad ? ae_s(NULL, 0) : ae_buf_str(&b));
 }
 
+/* Is the token in the list of its account?  Only API keys are asked. */
+static bool listed(const struct ae_account *c, ae_str jti,
+                   struct ae_token_trace *tr)
+{
+    bool has = account_has_token(c, jti);
+
+    AE_NOTE(tr, AE_TS_LISTED, has ? AE_FOUND_OK : AE_FOUND_REFUSED, has ? NULL
+            : "it was deleted: make a new one (argocd account generate-token)",
+            "accounts.%.*s.tokens %s %.*s", (int)c->name.n, c->name.p,
+            has ? "has" : "lacks", (int)jti.n, jti.p);
+    return has;
+}
+
+static bool changed(const struct ae_account *c, int64_t iat,
+                    struct ae_token_trace *tr)
+{
+    bool is = c->has_mtime && ae_time_before(iat, c->mtime);
+    char when[40];
+
+    if (!tr)
+        return is;
+    when[ae_rfc3339(c->mtime, when)] = '\0';
+    ae_token_note(tr, AE_TS_PASSWORD, is ? AE_FOUND_REFUSED : AE_FOUND_OK,
+                  is ? "log in again, or make a new token" : NULL,
+                  c->has_mtime ? "changed at %s" : "not changed",
+                  when);
+    return is;
+}
+
 /* What argocd-secret knows: the token list and the password's age. */
 static enum ae_rule check_secret(const ae_tokens *t, ae_arena *a,
                                  const struct ae_account *c, ae_str jti,
-                                 int64_t iat, struct ae_who *out)
+                                 int64_t iat, struct ae_token_trace *tr,
+                                 struct ae_who *out)
 {
+    AE_NOTE(tr, AE_TS_TOKEN_ID, jti.n ? AE_FOUND_OK : AE_FOUND_REFUSED,
+            jti.n ? NULL : "tokens of Argo CD have one: make a new token",
+            "%.*s", jti.n ? (int)jti.n : 6, jti.n ? jti.p : "no jti");
     if (!jti.n)
         return refuse(out, AE_STR("token does not have a unique identifier "
                                   "(jti claim) and cannot be validated"));
-    if (!t->in->have_secret)
+    if (!t->in->have_secret) {
+        AE_NOTE(tr, AE_TS_LISTED, AE_FOUND_UNKNOWN, "put argocd-secret among "
+                "the inputs", "there is no argocd-secret");
         return AE_RULE_OK;
-    if (out->kind == AE_KIND_APIKEY && !account_has_token(c, jti))
+    }
+    if (out->kind == AE_KIND_APIKEY && !listed(c, jti, tr))
         return refuse3(a, out, "account ", c->name,
                        " does not have token with id ", jti);
-    if (c->has_mtime && ae_time_before(iat, c->mtime))
+    if (changed(c, iat, tr))
         return refuse(out, AE_STR("account password has changed since token "
                                   "issued"));
     out->confirmed = true;
@@ -137,32 +186,48 @@ static enum ae_rule check_secret(const ae_tokens *t, ae_arena *a,
 }
 
 enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,
-                              ae_str jti, int64_t iat, struct ae_who *out)
+                              ae_str jti, int64_t iat,
+                              struct ae_token_trace *tr, struct ae_who *out)
 {
     const struct ae_account *c;
     ae_str                   project, role, rest, cap;
     bool                     login, has;
 
     memset(out, 0, sizeof(*out));
+    AE_NOTE(tr, AE_TS_SUBJECT, AE_FOUND_OK, NULL, "%.*s", (int)subject.n,
+            subject.n ? subject.p : "");
     if (project_subject(subject, &project, &role))
-        return check_project(t, a, project, role, jti, iat, out);
+        return check_project(t, a, project, role, jti, iat, tr, out);
     rest = ae_cut(subject, ':', &out->account);
     ae_cut(rest, ':', &cap);
     login = ae_eq_lit(cap, "login");
     out->kind = login ? AE_KIND_LOGIN : AE_KIND_APIKEY;
-    if (!t->in->have_accounts)
+    if (!t->in->have_accounts) {
+        AE_NOTE(tr, AE_TS_ACCOUNT, AE_FOUND_UNKNOWN, "put argocd-cm among the "
+                "inputs", "%.*s: there is no argocd-cm",
+                (int)out->account.n, out->account.n ? out->account.p : "");
         return AE_RULE_OK;           /* verified, not confirmed */
+    }
     c = find_account(t, out->account);
+    AE_NOTE(tr, AE_TS_ACCOUNT, c ? AE_FOUND_OK : AE_FOUND_REFUSED, c ? NULL
+            : "add accounts.NAME to argocd-cm", "%.*s", (int)out->account.n,
+            out->account.n ? out->account.p : "");
     if (!c)
         return refuse3(a, out, "rpc error: code = NotFound desc = account '",
                        out->account, "' does not exist", ae_s(NULL, 0));
+    AE_NOTE(tr, AE_TS_ENABLED, c->enabled ? AE_FOUND_OK : AE_FOUND_REFUSED,
+            c->enabled ? NULL : "set accounts.NAME.enabled (admin.enabled) in "
+            "argocd-cm to \"true\"", "%s", c->enabled ? "yes" : "no");
     if (!c->enabled)
         return refuse3(a, out, "account ", c->name, " is disabled",
                        ae_s(NULL, 0));
     has = login ? c->cap_login : c->cap_apikey;
+    AE_NOTE(tr, AE_TS_CAPABILITY, has ? AE_FOUND_OK : AE_FOUND_REFUSED, has
+            ? NULL : "add it to accounts.NAME in argocd-cm", "%s",
+            login ? "login" : "apiKey");
     if (!has)
         return refuse3(a, out, "account ", c->name, " does not have '",
                        login ? AE_STR("login' capability")
                              : AE_STR("apiKey' capability"));
-    return check_secret(t, a, c, jti, iat, out);
+    return check_secret(t, a, c, jti, iat, tr, out);
 }

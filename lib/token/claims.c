@@ -85,25 +85,50 @@ static bool read_iat(ae_arena *a, const json_t *claims, int64_t *iat,
     return false;
 }
 
-bool ae_claims_times(ae_arena *a, const json_t *claims, int64_t now,
-                     struct ae_times *out, ae_str *reason)
+enum time_verdict { T_FINE = 0, T_TYPE, T_WRONG };
+
+static void note(struct ae_token_trace *tr, const json_t *claims,
+                 enum ae_token_step step, const char *name,
+                 enum time_verdict v, const char *remedy)
 {
-    ae_buf b;
+    ae_token_note_time(tr, step, v == T_FINE ? AE_FOUND_OK : AE_FOUND_REFUSED,
+                       claims, name, v == T_FINE ? NULL
+                       : v == T_TYPE ? "it must be a number" : remedy);
+}
+
+bool ae_claims_times(ae_arena *a, const json_t *claims, int64_t now,
+                     struct ae_token_trace *tr, struct ae_times *out,
+                     ae_str *reason)
+{
+    enum time_verdict exp, nbf;
+    bool              ok;
+    ae_buf            b;
 
     memset(out, 0, sizeof(*out));
     *reason = ae_s(NULL, 0);
     ae_buf_init(&b, a, 0);
-    if (!read_date(claims, "exp", &out->has_exp, &out->exp))
-        complain(&b, "invalid type for claim: exp is invalid");
-    else if (out->has_exp && !ae_time_before(now, out->exp))
-        complain(&b, "token is expired");
-    if (!read_date(claims, "nbf", &out->has_nbf, &out->nbf))
-        complain(&b, "invalid type for claim: nbf is invalid");
-    else if (out->has_nbf && ae_time_before(now, out->nbf))
-        complain(&b, "token is not valid yet");
+    exp = !read_date(claims, "exp", &out->has_exp, &out->exp) ? T_TYPE
+        : out->has_exp && !ae_time_before(now, out->exp) ? T_WRONG : T_FINE;
+    nbf = !read_date(claims, "nbf", &out->has_nbf, &out->nbf) ? T_TYPE
+        : out->has_nbf && ae_time_before(now, out->nbf) ? T_WRONG : T_FINE;
+    if (exp)
+        complain(&b, exp == T_TYPE ? "invalid type for claim: exp is invalid"
+                                   : "token is expired");
+    if (nbf)
+        complain(&b, nbf == T_TYPE ? "invalid type for claim: nbf is invalid"
+                                   : "token is not valid yet");
+    if (tr) {
+        note(tr, claims, AE_TS_EXP, "exp", exp, "log in again, or make a new "
+             "token");
+        note(tr, claims, AE_TS_NBF, "nbf", nbf, "wait, or set this host's "
+             "clock");
+    }
     if (b.n || b.bad) {
         *reason = b.bad ? ae_s(NULL, 0) : ae_buf_str(&b);
         return false;
     }
-    return read_iat(a, claims, &out->iat, reason);
+    ok = read_iat(a, claims, &out->iat, reason);
+    if (tr)
+        note(tr, claims, AE_TS_IAT, "iat", ok ? T_FINE : T_TYPE, NULL);
+    return ok;
 }

@@ -53,6 +53,7 @@ struct ae_gate {
     ae_str      reason;   /* AE_E_SYNTAX: Argo CD's words */
     const char *stricter; /* first reason of ours to refuse a token that
                              Argo CD takes (closed list, item 2) */
+    struct ae_token_trace *trace; /* NULL: nobody wants to know */
 };
 
 /* Split and decode |token| (at most AE_TOKEN_MAX bytes; longer is
@@ -62,6 +63,36 @@ int  ae_gate_open(ae_arena *a, ae_str token, struct ae_gate *g);
 /* Header and claims only; the algorithm and the signature are not looked at. */
 int  ae_gate_decode(ae_arena *a, ae_str token, struct ae_gate *g);
 void ae_gate_free(struct ae_gate *g);
+
+/* ---- trace.c ------------------------------------------------------------ */
+
+/* Without signature, for inspection: nothing may come of it. */
+static inline bool ae_token_keyless(const struct ae_gate *g)
+{
+    return g->trace && g->trace->no_keys;
+}
+
+/* Note what was found at a step, with the value as |fmt| and a remedy (may be
+ * NULL).  The first note of a step that is not OK stays. */
+#define AE_NOTE(tr, ...) \
+    do { \
+        if (tr) \
+            ae_token_note((tr), __VA_ARGS__); \
+    } while (0)
+void ae_token_note(struct ae_token_trace *tr, enum ae_token_step step,
+                   enum ae_token_found found, const char *remedy,
+                   const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Key (whose name is |key|) and signature are left out. */
+void ae_token_note_keyless(struct ae_token_trace *tr, ae_str key);
+/* How far ae_gate_open() came. */
+void ae_token_note_gate(struct ae_token_trace *tr, const struct ae_gate *g,
+                        ae_str token, int rc);
+/* exp, nbf and iat, once they were read: refused or unknown as |exp|, |nbf|
+ * and |iat| say. */
+void ae_token_note_time(struct ae_token_trace *tr, enum ae_token_step step,
+                        enum ae_token_found found, const json_t *claims,
+                        const char *name, const char *remedy);
 
 /* ---- keys.c ------------------------------------------------------------- */
 
@@ -82,7 +113,8 @@ struct ae_times {
 /* exp, nbf and iat by golang-jwt's and jwtutil's rules.  False: |*reason| is
  * the refusal (absent when the arena is exhausted). */
 bool ae_claims_times(ae_arena *a, const json_t *claims, int64_t now,
-                     struct ae_times *out, ae_str *reason);
+                     struct ae_token_trace *tr, struct ae_times *out,
+                     ae_str *reason);
 /* a < b for unix seconds, as Go's time.Time.Before (its seconds wrap). */
 bool ae_time_before(int64_t a, int64_t b);
 
@@ -118,16 +150,18 @@ struct ae_who {                      /* result of the account rules */
     ae_str             reason;
 };
 
-/* Judge the identifier |subject| (T1) with |jti| and |iat|. */
+/* Judge the identifier |subject| (T1) with |jti| and |iat|.  |tr| as in
+ * struct ae_gate. */
 enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,
-                              ae_str jti, int64_t iat, struct ae_who *out);
+                              ae_str jti, int64_t iat,
+                              struct ae_token_trace *tr, struct ae_who *out);
 
 /* ---- oidc.c ------------------------------------------------------------- */
 
 /* A token of another issuer than argocd, while SSO is configured. */
 void ae_token_check_sso(const ae_tokens *t, const ae_keyset *keys, bool fresh,
-                        struct ae_gate *g, ae_str token, int64_t now,
-                        struct ae_token_result *out);
+                        ae_arena *a, struct ae_gate *g, ae_str token,
+                        int64_t now, struct ae_token_result *out);
 
 /* ---- identity.c --------------------------------------------------------- */
 

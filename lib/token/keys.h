@@ -47,6 +47,9 @@ enum ae_keys_verdict {
 enum ae_keys_verdict ae_keyset_verify(const ae_keyset *s, ae_str kid,
                                       const struct ae_gate *g, ae_str token);
 
+/* The kids of |s|, for people; "none" if it is empty or NULL. */
+ae_str ae_keyset_kids(const ae_keyset *s, ae_arena *a);
+
 /* ---- jwk.c: one key of a key set (RFC 7517) ----------------------------- */
 
 enum ae_jwk_state {

@@ -272,6 +272,23 @@ ae_str ae_keyset_uri(const ae_keyset *s)
     return s ? ae_cs(s->jwks_uri) : ae_s(NULL, 0);
 }
 
+ae_str ae_keyset_kids(const ae_keyset *s, ae_arena *a)
+{
+    ae_buf b;
+
+    ae_buf_init(&b, a, 1024);
+    for (size_t i = 0; s && i < s->n; i++) {
+        ae_buf_puts(&b, i ? ", " : "");
+        if (s->slot[i].nkid)
+            ae_buf_put(&b, kid_of(&s->slot[i]));
+        else
+            ae_buf_puts(&b, "(one without a kid)");
+    }
+    if (b.bad)
+        return AE_STR("too many to print");
+    return b.n ? ae_buf_str(&b) : AE_STR("none");
+}
+
 /* ---- verifying ---------------------------------------------------------- */
 
 enum family { F_RSA, F_EC, F_ED };

@@ -10,12 +10,14 @@
 #include "token/keys.h"
 
 #include <openssl/evp.h>
+#include <stdlib.h>
 
 #define FAILED AE_STR("failed to verify the token")
 
 enum { KID_MAX = 256, NBF_LEEWAY_S = 300 };
 
 struct look {
+    ae_arena            *a;
     const ae_tokens     *t;
     const struct ae_sso *sso;
     struct ae_gate      *g;
@@ -39,6 +41,21 @@ static void unsure(struct look *l, const char *why)
         l->unsure = why;
 }
 
+/* The same two, with the step and the value for who asks. */
+static void bad_at(struct look *l, enum ae_token_step step,
+                   const char *remedy, const char *seen)
+{
+    l->bad = true;
+    AE_NOTE(l->g->trace, step, AE_FOUND_REFUSED, remedy, "%s", seen);
+}
+
+static void unsure_at(struct look *l, enum ae_token_step step,
+                      const char *remedy, const char *why)
+{
+    unsure(l, why);
+    AE_NOTE(l->g->trace, step, AE_FOUND_UNKNOWN, remedy, "%s", why);
+}
+
 /* ---- the header (semantics-oidc section 5) ------------------------------ */
 
 static bool null_or_absent(const json_t *v)
@@ -54,14 +71,14 @@ static void check_crit(struct look *l)
     size_t        i;
 
     if (json_is_false(b64))
-        bad(l);
+        bad_at(l, AE_TS_HEADER, NULL, "b64 is false");
     else if (b64 && !json_is_true(b64))
         unsure(l, "b64 in the header is no boolean");
     if (!null_or_absent(crit) && !json_is_array(crit))
-        bad(l);
+        bad_at(l, AE_TS_HEADER, NULL, "crit is no list");
     json_array_foreach(crit, i, v)
         if (!ae_eq_lit(ae_json_str(v), "b64"))
-            bad(l);
+            bad_at(l, AE_TS_HEADER, NULL, "crit names more than b64");
 }
 
 /* Keys in the header never verify anything, but a malformed one is refused
@@ -93,12 +110,16 @@ static void check_header(struct look *l)
     const json_t *kid = json_object_get(h, "kid");
     const json_t *nonce = json_object_get(h, "nonce");
 
-    if (l->g->alg < AE_RS256 || l->g->dup_header)
-        bad(l);
+    if (l->g->alg < AE_RS256)
+        bad_at(l, AE_TS_ALG, "SSO tokens are signed by a key of the provider, "
+               "never by a shared secret: let it use RS256",
+               ae_alg_name(l->g->alg));
+    if (l->g->dup_header)
+        bad_at(l, AE_TS_HEADER, NULL, "a member stands twice");
     if (!null_or_absent(kid) && !json_is_string(kid))
-        bad(l);
+        bad_at(l, AE_TS_KEY, NULL, "kid is no text");
     if (!null_or_absent(nonce) && !json_is_string(nonce))
-        bad(l);
+        bad_at(l, AE_TS_HEADER, NULL, "nonce is no text");
     l->kid = ae_json_str(kid);
     if (l->kid.n > KID_MAX && !l->g->stricter)
         l->g->stricter = "token is unverifiable: kid is longer than 256 bytes";
@@ -151,7 +172,7 @@ static void find_loose(struct look *l)
             if (same_but_case(k, names[i]))
                 l->loose = true;
     if (l->loose)
-        unsure(l, "a claim has an unusual spelling");
+        unsure_at(l, AE_TS_CLAIMS, NULL, "a claim has an unusual spelling");
 }
 
 static int64_t whole(double f) /* as Go on amd64: what is too big is least */
@@ -191,25 +212,44 @@ static void read_time(struct look *l, const char *name, bool null_ok,
     else if (json_is_real(v))
         *out = whole(json_real_value(v));
     else if (!number_in_text(ae_json_str(v), out))
-        bad(l);
+        bad_at(l, AE_TS_CLAIMS, NULL, "a time is no number");
+}
+
+static void note_times(struct look *l, bool expired, bool early, bool far)
+{
+    struct ae_token_trace *tr = l->g->trace;
+    const json_t          *c = l->g->claims;
+
+    ae_token_note_time(tr, AE_TS_EXP, expired ? AE_FOUND_UNKNOWN : AE_FOUND_OK,
+                       c, "exp", expired ? "log in again; Argo CD alone knows "
+                       "whether it can be renewed" : NULL);
+    ae_token_note_time(tr, AE_TS_NBF, far ? AE_FOUND_REFUSED : early
+                       ? AE_FOUND_UNKNOWN : AE_FOUND_OK, c, "nbf", early
+                       ? "set the clocks of provider and servers" : NULL);
+    ae_token_note_time(tr, AE_TS_IAT, AE_FOUND_OK, c, "iat", NULL);
 }
 
 /* No leeway in our favour: exp must lie ahead, nbf behind (security.md,
  * section 8).  An expired token may be renewed by Argo CD. */
 static void check_times(struct look *l)
 {
-    bool    ignore;
+    bool    ignore, expired, early, far;
     int64_t iat;
 
     read_time(l, "exp", false, &l->has_exp, &l->exp);
     read_time(l, "iat", false, &ignore, &iat);
     read_time(l, "nbf", true, &l->has_nbf, &l->nbf);
-    if (!l->has_exp || !ae_time_before(l->now, l->exp))
+    expired = !l->has_exp || !ae_time_before(l->now, l->exp);
+    early = l->has_nbf && ae_time_before(l->now, l->nbf);
+    far = early && ae_time_before(l->now + NBF_LEEWAY_S, l->nbf);
+    if (expired)
         unsure(l, "the token is expired");
-    else if (l->has_nbf && ae_time_before(l->now + NBF_LEEWAY_S, l->nbf))
+    else if (far)
         bad(l);
-    else if (l->has_nbf && ae_time_before(l->now, l->nbf))
+    else if (early)
         unsure(l, "the token is not valid yet");
+    if (l->g->trace)
+        note_times(l, expired, early, far && !expired);
 }
 
 static void check_texts(struct look *l)
@@ -220,21 +260,30 @@ static void check_texts(struct look *l)
         const json_t *v = json_object_get(l->g->claims, names[i]);
 
         if (!null_or_absent(v) && !json_is_string(v))
-            bad(l);
+            bad_at(l, AE_TS_CLAIMS, "it must be a text", names[i]);
     }
 }
 
 static void check_issuer(struct look *l)
 {
     ae_str iss = ae_json_get_str(l->g->claims, "iss");
+    ae_str want = l->sso->issuer;
 
-    if (iss.p && iss.n && ae_eq(iss, l->sso->issuer))
+    if (iss.p && iss.n && ae_eq(iss, want)) {
+        AE_NOTE(l->g->trace, AE_TS_ISSUER, AE_FOUND_OK, NULL, "%.*s",
+                (int)iss.n, iss.p);
         return;
-    if (ae_eq_lit(l->sso->issuer, "https://accounts.google.com")
-        && ae_eq_lit(iss, "accounts.google.com"))
-        unsure(l, "Google's issuer in its short form");
-    else
-        bad(l);
+    }
+    if (ae_eq_lit(want, "https://accounts.google.com")
+        && ae_eq_lit(iss, "accounts.google.com")) {
+        unsure_at(l, AE_TS_ISSUER, NULL, "Google's issuer in its short form");
+        return;
+    }
+    bad(l);
+    AE_NOTE(l->g->trace, AE_TS_ISSUER, AE_FOUND_REFUSED, "it must be the "
+            "issuer of oidc.config (with Dex: url and /api/dex) to the byte",
+            "%.*s, not %.*s", iss.n ? (int)iss.n : 4, iss.n ? iss.p : "none",
+            (int)want.n, want.n ? want.p : "");
 }
 
 static bool allowed(const struct ae_sso *s, ae_str aud)
@@ -245,25 +294,42 @@ static bool allowed(const struct ae_sso *s, ae_str aud)
     return false;
 }
 
+static void note_audience(struct look *l, const json_t *aud, bool found)
+{
+    char  *text = aud ? json_dumps(aud, JSON_COMPACT | JSON_ENCODE_ANY
+                                        | JSON_ENSURE_ASCII) : NULL;
+    ae_buf b;
+
+    ae_buf_init(&b, l->a, 2048);
+    ae_buf_puts(&b, text ? text : "none");
+    for (size_t i = 0; i < l->sso->naud && !found; i++) {
+        ae_buf_puts(&b, i ? ", " : ", not one of ");
+        ae_buf_put(&b, l->sso->aud[i]);
+    }
+    ae_token_note(l->g->trace, AE_TS_AUDIENCE, found ? AE_FOUND_OK
+                  : AE_FOUND_REFUSED, found ? NULL : "name it in "
+                  "allowedAudiences of oidc.config, or ask the provider for a "
+                  "token of that clientID", "%.*s", b.bad ? 0 : (int)b.n,
+                  b.bad ? "" : b.p);
+    free(text);
+}
+
 /* A null counts as "" (aud.array-null, aud.null). */
 static void check_audience(struct look *l)
 {
     const json_t *aud = json_object_get(l->g->claims, "aud"), *v;
-    bool          found = allowed(l->sso, ae_json_str(aud));
+    bool          found = allowed(l->sso, ae_json_str(aud)), odd = false;
     size_t        i;
 
-    if (!aud) {
-        if (!l->sso->skip_aud)
-            bad(l);
-        return;
-    }
     json_array_foreach(aud, i, v) {
-        if (!json_is_string(v) && !json_is_null(v))
-            bad(l);
+        odd |= !json_is_string(v) && !json_is_null(v);
         found |= allowed(l->sso, ae_json_str(v));
     }
+    found = aud ? found && !odd : l->sso->skip_aud;
     if (!found)
         bad(l);
+    if (l->g->trace)
+        note_audience(l, aud, found);
 }
 
 /* Groups elsewhere are not fetched by Argo CD either, but a name that leads
@@ -276,10 +342,11 @@ static void check_distributed(struct look *l)
 
     if ((!null_or_absent(names) && !json_is_object(names))
         || (!null_or_absent(src) && !json_is_object(src)))
-        bad(l);
+        bad_at(l, AE_TS_CLAIMS, NULL, "_claim_names or _claim_sources is no "
+               "object");
     json_object_foreach((json_t *)(uintptr_t)src, k, v)
         if (!json_is_object(v) && !json_is_null(v))
-            bad(l);
+            bad_at(l, AE_TS_CLAIMS, NULL, "a claim source is no object");
         else if (!null_or_absent(json_object_get(v, "access_token"))
                  && !json_is_string(json_object_get(v, "access_token")))
             unsure(l, "a claim source has an unusual form");
@@ -289,7 +356,7 @@ static void check_distributed(struct look *l)
     json_object_foreach((json_t *)(uintptr_t)names, k, v)
         if (!json_is_string(v) || !json_object_get(src,
                                                    json_string_value(v)))
-            bad(l);
+            bad_at(l, AE_TS_CLAIMS, NULL, "_claim_names leads nowhere");
 }
 
 /* ---- the verdict -------------------------------------------------------- */
@@ -324,6 +391,10 @@ static void accept(struct look *l, ae_str token, struct ae_token_result *out)
     const json_t       *iat = json_object_get(c, "iat");
     struct ae_identity *id;
 
+    if (ae_token_keyless(l->g)) {   /* as in token.c */
+        ae_token_unknown(out, l->g, AE_STR("the signature was not checked"));
+        return;
+    }
     id = ae_identity_new(AE_KIND_OIDC, l->sso->issuer, ae_claims_user(c),
                          ae_token_revocation_id(c), l->g->claims);
     if (!id) {
@@ -351,7 +422,8 @@ static void settle(struct look *l, enum ae_keys_verdict v, ae_str token,
     if (v == AE_KEYS_TRUST)
         unsure(l, "the key or the algorithm is not one to decide by");
     if (l->sso->via_dex)
-        unsure(l, "Argo CD asks Dex for the keys of another issuer");
+        unsure_at(l, AE_TS_KEY, "keep one of oidc.config and dex.config",
+                  "Argo CD asks Dex for the keys of another issuer");
     if (l->sso->other_groups)
         unsure(l, "the groups of the user are not in the token");
     if (l->g->stricter || l->unsure) {
@@ -368,35 +440,96 @@ static void settle(struct look *l, enum ae_keys_verdict v, ae_str token,
     }
 }
 
-void ae_token_check_sso(const ae_tokens *t, const ae_keyset *keys, bool fresh,
-                        struct ae_gate *g, ae_str token, int64_t now,
-                        struct ae_token_result *out)
+/* What came of key and signature, for who asks. */
+static void note_keys(struct look *l, const ae_keyset *keys,
+                      enum ae_keys_verdict v)
 {
-    struct look l = { .t = t, .sso = &t->in->sso, .g = g, .now = now };
+    static const enum ae_token_found key[] = { AE_FOUND_OK, AE_FOUND_OK,
+        AE_FOUND_UNKNOWN, AE_FOUND_UNKNOWN };
+    struct ae_token_trace *tr = l->g->trace;
+    ae_str                 kids = ae_keyset_kids(keys, l->a);
+
+    ae_token_note(tr, AE_TS_KEY, key[v], v == AE_KEYS_LACK ? "the servers "
+                  "fetch the keys anew at most once in 30 s; this command "
+                  "knows only oidc/ of the inputs (docs/sso.md)"
+                  : v == AE_KEYS_TRUST ? "argo-edge does not decide by a key "
+                  "that is withdrawn, short, meant for something else, or of "
+                  "an algorithm that the provider does not announce" : NULL,
+                  "%s%.*s; the key set has %.*s", l->kid.n ? "kid " : "no kid",
+                  (int)l->kid.n, l->kid.n ? l->kid.p : "", (int)kids.n,
+                  kids.p);
+    if (v == AE_KEYS_LACK)
+        return;
+    ae_token_note(tr, AE_TS_SIGNATURE, v == AE_KEYS_BAD ? AE_FOUND_REFUSED
+                  : AE_FOUND_OK, v == AE_KEYS_BAD ? "that key did not sign "
+                  "it: was it changed on its way, or is it of another "
+                  "provider?" : NULL, "%s", ae_alg_name(l->g->alg));
+}
+
+static enum ae_keys_verdict signed_by(struct look *l, const ae_keyset *keys,
+                                      ae_str token)
+{
     enum ae_keys_verdict v = AE_KEYS_TRUST;
+
+    if (ae_token_keyless(l->g)) {
+        ae_token_note_keyless(l->g->trace, l->kid);
+        unsure(l, "the signature was not checked");
+        return v;
+    }
+    /* another spelling of the token: the signature is over the first one */
+    if (l->bad || l->g->respelt)
+        return v;
+    v = ae_keyset_verify(keys, l->kid, l->g, token);
+    if (l->g->trace)
+        note_keys(l, keys, v);
+    return v;
+}
+
+static void check_claims(struct look *l)
+{
+    find_loose(l);
+    check_texts(l);
+    check_times(l);
+    check_issuer(l);
+    check_audience(l);
+    check_distributed(l);
+    if (l->loose)       /* another member may count in place of these */
+        l->bad = false;
+}
+
+void ae_token_check_sso(const ae_tokens *t, const ae_keyset *keys, bool fresh,
+                        ae_arena *a, struct ae_gate *g, ae_str token,
+                        int64_t now, struct ae_token_result *out)
+{
+    struct look l = { .a = a, .t = t, .sso = &t->in->sso, .g = g,
+                      .now = now };
+    enum ae_keys_verdict v;
+    ae_str               user;
 
     out->sso = true;
     if (l.sso->kind == AE_SSO_UNKNOWN) {
-        ae_token_unknown(out, g, l.sso->why ? ae_cs(l.sso->why)
-                         : AE_STR("whether SSO is configured is not known"));
+        ae_str why = l.sso->why ? ae_cs(l.sso->why)
+                   : AE_STR("whether SSO is configured is not known");
+
+        AE_NOTE(g->trace, AE_TS_ISSUER, AE_FOUND_UNKNOWN, NULL, "%.*s",
+                (int)why.n, why.p);
+        if (ae_token_keyless(g))
+            check_times(&l);    /* to be shown */
+        ae_token_unknown(out, g, why);
         return;
     }
     check_header(&l);
-    if (!l.bad) {
-        find_loose(&l);
-        check_texts(&l);
-        check_times(&l);
-        check_issuer(&l);
-        check_audience(&l);
-        check_distributed(&l);
-        if (l.loose)       /* another member may count in place of these */
-            l.bad = false;
-    }
-    /* another spelling of the token: the signature is over the first one */
-    if (!l.bad && !g->respelt)
-        v = ae_keyset_verify(keys, l.kid, g, token);
-    if (l.bad || v == AE_KEYS_BAD || (v == AE_KEYS_LACK && fresh && keys))
+    if (!l.bad)
+        check_claims(&l);
+    v = signed_by(&l, keys, token);
+    if (l.bad || v == AE_KEYS_BAD || (v == AE_KEYS_LACK && fresh && keys)) {
         ae_token_refuse(out, FAILED);
-    else
-        settle(&l, v, token, out);
+        return;
+    }
+    user = ae_claims_user(g->claims);
+    AE_NOTE(g->trace, AE_TS_SUBJECT, shaped_like_role(user) ? AE_FOUND_REFUSED
+            : AE_FOUND_OK, shaped_like_role(user) ? "a rule of argo-edge's "
+            "own: it would have the rights of that role" : NULL, "%.*s",
+            (int)user.n, user.n ? user.p : "");
+    settle(&l, v, token, out);
 }

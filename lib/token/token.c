@@ -243,6 +243,10 @@ static void accept(ae_arena *a, struct ae_gate *g, ae_str token,
     ae_str              account = ae_dup(a, who->account);
     int                 rc = 0;
 
+    if (ae_token_keyless(g)) {      /* nobody signed for anything of it */
+        ae_token_unknown(out, g, AE_STR("the signature was not checked"));
+        return;
+    }
     /* Argo CD puts the account in the place of sub before RBAC looks; a
      * federated user id still hides it (tokens.json, federated-login) */
     if (who->account.p)
@@ -278,6 +282,35 @@ static bool quotes_nested(const json_t *claims, ae_str reason)
         && ae_starts(reason, AE_STR("iat '"));
 }
 
+/* The key and the signature; false: |out| says it. */
+static bool signed_by_us(const ae_tokens *t, struct ae_gate *g, ae_str token,
+                         struct ae_token_result *out)
+{
+    struct ae_token_trace *tr = g->trace;
+    bool                   good;
+
+    if (ae_token_keyless(g)) {
+        ae_token_note_keyless(tr, AE_STR("server.secretkey"));
+        return true;
+    }
+    AE_NOTE(tr, AE_TS_KEY, t->key ? AE_FOUND_OK : AE_FOUND_UNKNOWN, t->key
+            ? NULL : "put argocd-secret with server.secretkey among the "
+            "inputs", "server.secretkey");
+    if (!t->key) {
+        ae_token_unknown(out, g, AE_STR("there is no server.secretkey"));
+        return false;
+    }
+    good = ae_token_verify(t->key, g->alg, g, token) == AE_SIG_OK;
+    AE_NOTE(tr, AE_TS_SIGNATURE, good ? AE_FOUND_OK : AE_FOUND_REFUSED, good
+            ? NULL : "it was signed with another server.secretkey (an older "
+            "one, or of another Argo CD), or changed on its way: log in again,"
+            " or make a new token", "%s", ae_alg_name(g->alg));
+    if (!good)
+        ae_token_refuse(out, AE_STR("token signature is invalid: signature "
+                                    "is invalid"));
+    return good;
+}
+
 /* A token of iss argocd: these rules and no others (J02). */
 static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
                          ae_str token, int64_t now,
@@ -288,22 +321,18 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
     enum ae_rule    rule;
     ae_str          reason;
 
+    AE_NOTE(g->trace, AE_TS_ISSUER, AE_FOUND_OK, NULL, "argocd");
     if (!ae_alg_is_hmac(g->alg)) {
+        AE_NOTE(g->trace, AE_TS_ALG, AE_FOUND_REFUSED, "tokens of Argo CD are "
+                "HS256", "%s", ae_alg_name(g->alg));
         ae_token_refuse(out, ae_fmt(a, "token is unverifiable: error while "
                                     "executing keyfunc: unexpected signing "
                                     "method: %s", ae_alg_name(g->alg)));
         return;
     }
-    if (!t->key) {
-        ae_token_unknown(out, g, AE_STR("there is no server.secretkey"));
+    if (!signed_by_us(t, g, token, out))
         return;
-    }
-    if (ae_token_verify(t->key, g->alg, g, token) != AE_SIG_OK) {
-        ae_token_refuse(out, AE_STR("token signature is invalid: signature "
-                                    "is invalid"));
-        return;
-    }
-    if (!ae_claims_times(a, g->claims, now, &tm, &reason)) {
+    if (!ae_claims_times(a, g->claims, now, g->trace, &tm, &reason)) {
         if (g->lossy && quotes_nested(g->claims, reason))
             ae_token_unknown(out, g, AE_STR("Argo CD's answer cannot be "
                                             "worded"));
@@ -314,7 +343,8 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
     if (!g->stricter && ae_token_too_many_groups(t, g->claims))
         g->stricter = "token has invalid claims: more than 1000 groups";
     rule = ae_account_check(t, a, ae_claims_user(g->claims),
-                            ae_json_get_str(g->claims, "jti"), tm.iat, &who);
+                            ae_json_get_str(g->claims, "jti"), tm.iat,
+                            g->trace, &who);
     out->no_project = who.no_project;
     if (rule == AE_RULE_REFUSED)
         ae_token_refuse(out, who.reason);
@@ -326,15 +356,28 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
         accept(a, g, token, &tm, &who, out);
 }
 
-void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
-                         ae_arena *a, ae_str token, int64_t now,
-                         struct ae_token_result *out)
+/* What the closed list refuses of it by itself, once all else is known. */
+static void note_form(const struct ae_gate *g, int rc)
+{
+    if (rc == AE_OK)
+        ae_token_note(g->trace, AE_TS_FORM, g->stricter ? AE_FOUND_REFUSED
+                      : AE_FOUND_OK, g->stricter ? "a rule of argo-edge's own "
+                      "(docs/threat-model.md, section 5): make a new token"
+                      : NULL, "%s", g->stricter ? g->stricter : "ordinary");
+}
+
+static void judge(const ae_tokens *t, const ae_keyset *keys, bool fresh,
+                  ae_arena *a, ae_str token, int64_t now,
+                  struct ae_token_trace *tr, struct ae_token_result *out)
 {
     struct ae_gate g;
     int            rc;
 
     memset(out, 0, sizeof(*out));
     rc = ae_gate_open(a, token, &g);
+    g.trace = tr;
+    if (tr)
+        ae_token_note_gate(tr, &g, token, rc);
     if (rc == AE_E_SYNTAX) {
         ae_token_refuse(out, g.reason);
     } else if (rc == AE_E_TOOBIG) {
@@ -346,15 +389,34 @@ void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
         check_argocd(t, a, &g, token, now, out);
     } else if (t->in->sso.kind == AE_SSO_NONE) {
         out->sso = true;
+        AE_NOTE(tr, AE_TS_ISSUER, AE_FOUND_REFUSED, "argocd-cm has neither "
+                "oidc.config nor dex.config with url: no token but Argo CD's "
+                "own is good", "not argocd, and there is no SSO");
         ae_token_refuse(out, AE_STR("SSO is not configured"));
     } else {
-        ae_token_check_sso(t, keys, fresh, &g, token, now, out);
+        ae_token_check_sso(t, keys, fresh, a, &g, token, now, out);
     }
+    if (tr)
+        note_form(&g, rc);
     ae_gate_free(&g);
+}
+
+void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
+                         ae_arena *a, ae_str token, int64_t now,
+                         struct ae_token_result *out)
+{
+    judge(t, keys, fresh, a, token, now, NULL, out);
+}
+
+void ae_token_explain(const ae_tokens *t, const ae_keyset *keys, ae_arena *a,
+                      ae_str token, int64_t now, struct ae_token_trace *tr,
+                      struct ae_token_result *out)
+{
+    judge(t, keys, false, a, token, now, tr, out);
 }
 
 void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
                     int64_t now, struct ae_token_result *out)
 {
-    ae_token_check_keys(t, t->keys, false, a, token, now, out);
+    judge(t, t->keys, false, a, token, now, NULL, out);
 }

@@ -143,6 +143,14 @@ struct ae_token_result {
                                         section 6, argo_edge_projects) */
 };
 
+/* A project that partial inputs lack may exist where we cannot see it. */
+static inline void ae_token_allow_partial(struct ae_token_result *r,
+                                          bool partial)
+{
+    if (r->verdict == AE_TOKEN_REFUSED && r->no_project && partial)
+        r->verdict = AE_TOKEN_UNKNOWN;
+}
+
 typedef struct ae_tokens ae_tokens;  /* immutable rule set of one snapshot */
 /* |in| and |ns| (control namespace) are borrowed for the object's life.
  * Parses keys once.  Fails with AE_E_NOMEM only: without server.secretkey
@@ -166,6 +174,39 @@ void ae_token_check(const ae_tokens *t, ae_arena *a, ae_str token,
 void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
                          ae_arena *a, ae_str token, int64_t now,
                          struct ae_token_result *out);
+
+/* ---- trace.c: what was looked at, for who asks why ---------------------- */
+
+enum ae_token_step {
+    AE_TS_SIZE, AE_TS_SEGMENTS, AE_TS_HEADER, AE_TS_CLAIMS, AE_TS_ALG,
+    AE_TS_ISSUER, AE_TS_AUDIENCE, AE_TS_KEY, AE_TS_SIGNATURE, AE_TS_EXP,
+    AE_TS_NBF, AE_TS_IAT, AE_TS_SUBJECT, AE_TS_ACCOUNT, AE_TS_ENABLED,
+    AE_TS_CAPABILITY, AE_TS_TOKEN_ID, AE_TS_LISTED, AE_TS_PASSWORD,
+    AE_TS_PROJECT, AE_TS_ROLE_TOKEN, AE_TS_FORM, AE_TS__N
+};
+enum ae_token_found {
+    AE_FOUND_NOTHING = 0, /* not reached, or no matter for this token */
+    AE_FOUND_OK, AE_FOUND_REFUSED,
+    AE_FOUND_UNKNOWN,     /* cannot be told here: left to Argo CD */
+    AE_FOUND_UNCHECKED    /* on purpose */
+};
+struct ae_token_trace {       /* the caller's; zeroed but for the first two */
+    ae_arena *a;              /* of |seen| */
+    bool      no_keys;        /* leave the signature out: nothing is accepted,
+                                 what would be is unknown */
+    struct ae_token_note {
+        enum ae_token_found found;
+        ae_str              seen;   /* the value; of the token, so not safe
+                                       to print as it is */
+        const char         *remedy; /* what to do, NULL: nothing */
+    } at[AE_TS__N];
+};
+const char *ae_token_step_name(enum ae_token_step s); /* "audience" */
+/* ae_token_check_keys() that notes what it looks at. */
+void ae_token_explain(const ae_tokens *t, const ae_keyset *keys, ae_arena *a,
+                      ae_str token, int64_t now, struct ae_token_trace *tr,
+                      struct ae_token_result *out);
+
 /* The key set of the inputs' files, or NULL (borrowed). */
 ae_keyset *ae_tokens_keyset(const ae_tokens *t);
 /* |t|, not yet in use, comes in the place of |was| (ae_keyset_replaces()). */

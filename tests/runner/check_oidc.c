@@ -11,6 +11,8 @@
 
 #include "replay.h"
 
+#include "../unit/token/explained.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,6 +288,7 @@ static bool same_subject(const struct ae_rights *r, const json_t *tried,
 
 struct view {                   /* what we think of the token by itself */
     bool ok, stricter, same;
+    bool told;                  /* `token verify` would explain just that */
 };
 
 static void look(const json_t *c, const char *token, struct view *v,
@@ -296,12 +299,16 @@ static void look(const json_t *c, const char *token, struct view *v,
     ae_arena               a;
     struct ae_token_result r;
     struct ae_rights      *rights = NULL;
+    int64_t                now = (int64_t)time(NULL);
 
     memset(v, 0, sizeof(*v));
+    v->told = true;
     if (!*token)
         return;
     ae_arena_init(&a, ae_heap_mem(&heap), NULL, 0);
-    ae_token_check(s->tokens, &a, ae_cs(token), time(NULL), &r);
+    ae_token_check(s->tokens, &a, ae_cs(token), now, &r);
+    v->told = explained(s->tokens, ae_tokens_keyset(s->tokens), &a,
+                        ae_cs(token), now, &r);
     v->ok = r.verdict == AE_TOKEN_OK;
     v->stricter = r.stricter;
     if (v->ok && ae_rights_new(s, r.identity, &rights) == AE_OK)
@@ -369,6 +376,10 @@ int check_api_oidc(const struct run_ctx *r, const json_t *c, char *why,
         && world_run(play.w, "GET", ae_cs(path), headers, ae_s(NULL, 0), &a)
                == 0) {
         rc = judge(c, &a, &v, req != NULL, why, n);
+        if (!v.told) {
+            snprintf(why, n, "got another explanation than verdict");
+            rc = CHECK_FAIL;
+        }
         answer_free(&a);
     }
     json_decref(headers);

@@ -55,6 +55,28 @@ my $made = is_run(0, qr/^\w+\.\w+\./, qw(token mint alice:login --id x
 chomp $made;
 is_run(0, qr/login token of alice/, 'token', 'verify', $made, @in);
 
+
+# which check refuses a token of Argo CD, by account
+sub refused_at {
+    my ($t, @more) = @_;
+    my ($rc, $out) = run($cli, 'token', 'verify', $t, @more ? @more : @in,
+        '--json');
+    return join ' ', map { $_->{check} } grep { $_->{result} eq 'refused' }
+        @{ decode_json($out)->{checks} };
+}
+my $off = ArgoEdge::Inputs->new(accounts => { alice => 'login' },
+    policy => '', projects => ['p']);
+sub minted { my @a = @_; my ($rc, $out) = run($cli, 'token', 'mint', @a, @in);
+    chomp $out; return $out }
+is(refused_at(minted('nobody:apiKey', '--id', 'x')), 'account', 'no account');
+is(refused_at(minted('alice:apiKey', '--id', 'zz')), 'token list', 'not in the list');
+is(refused_at(minted('alice:login')), 'token id', 'no id');
+is(refused_at(minted('proj:q:r', '--id', 'x')), 'project', 'no project');
+is(refused_at(minted('proj:p:r', '--id', 'x')), 'role token', 'no such role token');
+is(refused_at($token, '--inputs', $off->dir), 'capability', 'no capability');
+is(refused_at('abc'), 'credential', 'no token at all');
+is(refused_at("Cookie: argocd.token=$token"), '', 'the cookie as it is sent');
+
 my $req = put('r.json', encode_json({ method => 'GET',
     target => '/api/v1/projects/q',
     headers => [['Authorization', "Bearer $token"]] }));

@@ -109,6 +109,8 @@ static void test_errors(const struct dir *d)
           "break_glass: {roles: [x]}}\n", 2, 58, "not known here" },
         { "tokens:\n  - {name: a, max_age: 1d}\n", 2, 5, "whose tokens" },
         { "tokens:\n  - {name: a, accounts: [x]}\n", 2, 5, "no condition" },
+        { "tokens:\n  - {name: a, groups: x, max_age: 1d}\n", 2, 23,
+          "a list of" },
         { "tokens:\n  - {name: a, accounts: [x], max_age: 1}\n", 2, 39,
           "max_age must" },
         { "tokens:\n  - {name: a, accounts: [x], cidrs: [10.0.0.1/8]}\n", 2,

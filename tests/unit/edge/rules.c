@@ -171,6 +171,44 @@ static void test_tokens(struct fx *f)
                 " operation"), "no deletion");
 }
 
+/* Sessions: Argo CD's own by user, SSO by user or group.  One that cannot be
+ * judged (there is no key set here) is taken at its word. */
+static void test_sessions(struct fx *f)
+{
+    const char *fixed = "issuer: https://idp\nclientID: argo\n";
+    ae_str h = ae_b64url_encode(&f->a, AE_STR("{\"alg\":\"RS256\"}"));
+    ae_str p = ae_b64url_encode(&f->a, AE_STR("{\"iss\":\"https://idp\","
+        "\"sub\":\"dora\",\"aud\":\"argo\",\"iat\":1767225600,"
+        "\"exp\":4102444800,\"groups\":[\"eng\"]}"));
+    struct fx_req q = { .method = "GET", .target = LIST };
+    struct fx_res r;
+
+    fx_write(f, "argocd-cm", "oidc.config", fixed);
+    q.token = ae_fmt(&f->a, "%.*s.%.*s.AAAA", (int)h.n, h.p, (int)p.n,
+                     p.p).p;
+    rules(f, "tokens:\n- name: s\n  users: [ad*]\n  groups: [en*]\n"
+             "  cidrs: [10.0.0.0/8]\n");
+    r = fx_get(f, "admin", LIST);
+    tap_ok(said(&r, "\\\"s\\\": the token may not be used"), "a session: %s",
+           r.body);
+    tap_ok(fx_get(f, "bob", LIST).kind == AE_FORWARD, "an API key is none");
+    r = fx_run(f, q);
+    tap_ok(said(&r, "\\\"s\\\": the token may not be used"), "a group of SSO,"
+           " not judged here: %s", r.body);
+    rules(f, "tokens:\n- name: s\n  users: [dora]\n  max_age: 1h\n");
+    r = fx_run(f, q);
+    tap_ok(said(&r, "too old"), "its age: %s", r.body);
+    rules(f, "tokens:\n- name: s\n  groups: [ops]\n  max_age: 1h\n");
+    tap_ok(fx_run(f, q).kind == AE_FORWARD, "another group");
+    fx_write(f, "argocd-cm", "oidc.config", ae_fmt(&f->a, "%s"
+             "enableUserInfoGroups: true\nuserInfoPath: /u\n", fixed).p);
+    rules(f, "tokens:\n- name: s\n  groups: [ops]\n  max_age: 1h\n ");
+    r = fx_run(f, q);
+    tap_ok(said(&r, "cannot be told"), "groups that are elsewhere: %s",
+           r.body);
+    fx_write(f, "argocd-cm", "oidc.config", "");
+}
+
 /* ---- gRPC, passed on ---------------------------------------------------- */
 
 static struct fx_res grpc(struct fx *f, const char *method, const char *user,
@@ -555,6 +593,7 @@ int main(void)
     test_read_only(&f);
     test_patches(&f);
     test_tokens(&f);
+    test_sessions(&f);
     test_grpc(&f);
     test_freeze(&f);
     test_groups(&f);

@@ -3,6 +3,7 @@
  * semantics-api section 2), the closed list, missing inputs, no memory.
  */
 #include "tap.h"
+#include "explained.h"
 #include "make.h"
 
 enum { NOW = 1790000000 };
@@ -50,6 +51,8 @@ static void check(const struct ae_inputs *in, ae_str token,
     if (ae_tokens_new(in, AE_STR("argocd"), &t, NULL))
         return;
     ae_token_check(t, &a, token, NOW, r);
+    if (!explained(t, ae_tokens_keyset(t), &a, token, NOW, r))
+        tap_ok(0, "explained as decided: %.*s", (int)token.n, token.p);
     ae_tokens_free(t);
 }
 

@@ -4,6 +4,7 @@
  * accept; what is forged is refused in its words.
  */
 #include "tap.h"
+#include "explained.h"
 #include "sign.h"
 
 #include <openssl/err.h>
@@ -90,6 +91,8 @@ static void judge(const struct ae_inputs *in, ae_str token,
     if (ae_tokens_new(in, AE_STR("argocd"), &t, NULL))
         return;
     ae_token_check(t, &a, token, NOW, r);
+    if (!explained(t, ae_tokens_keyset(t), &a, token, NOW, r))
+        tap_ok(0, "explained as decided: %.*s", (int)token.n, token.p);
     ae_tokens_free(t);
 }
 

@@ -5,6 +5,7 @@
  *   vectors [TOKENS.json [INPUTS-DIR]]
  */
 #include "tap.h"
+#include "explained.h"
 #include "inputs.h"
 #include "token/token.h"
 
@@ -41,6 +42,7 @@ static void judge(ae_arena *a, const struct ae_inputs *in, const json_t *req,
     struct ae_cred         cred;
     struct ae_token_result r;
     ae_tokens             *t;
+    int64_t                now = (int64_t)time(NULL);
 
     for (size_t i = 0; i < n; i++) {
         json_t *h = json_array_get(headers, i);
@@ -70,7 +72,10 @@ static void judge(ae_arena *a, const struct ae_inputs *in, const json_t *req,
     }
     if (ae_tokens_new(in, AE_STR("argocd"), &t, NULL))
         return;
-    ae_token_check(t, a, cred.token, (int64_t)time(NULL), &r);
+    ae_token_check(t, a, cred.token, now, &r);
+    if (!explained(t, ae_tokens_keyset(t), a, cred.token, now, &r))
+        tap_ok(0, "explained as decided: %.*s", (int)cred.token.n,
+               cred.token.p);
     if (r.verdict == AE_TOKEN_OK) {
         o->accepted = r.identity->confirmed;
         *user = ae_dup(a, r.identity->user);
