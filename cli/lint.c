@@ -1,9 +1,8 @@
 /* lint.c - what is wrong with this policy? */
-#include "cli.h"
+#include "lint.h"
 
+#include <stdarg.h>
 #include <stdio.h>
-
-struct found { struct cli *c; json_t *list; int errors, warnings; };
 
 static const char *level(enum ae_lint_level l)
 {
@@ -34,6 +33,21 @@ static void one(void *ctx, const struct ae_lint *l)
            (int)l->text.n, l->text.p, l->id);
 }
 
+void lint_say(struct found *f, enum ae_lint_level level, const char *id,
+              ae_str file, uint32_t line, const char *fmt, ...)
+{
+    char           text[800];
+    va_list        ap;
+    struct ae_lint l = { .level = level, .id = id, .file = file,
+                         .line = line };
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    l.text = ae_cs(text);
+    one(f, &l);
+}
+
 static void warn_inputs(struct found *f, const struct ae_inputs *in)
 {
     for (size_t i = 0; i < in->nwarnings; i++) {
@@ -48,10 +62,7 @@ static void warn_inputs(struct found *f, const struct ae_inputs *in)
 
 static void sso_warn(struct found *f, ae_str file, ae_str text)
 {
-    struct ae_lint l = { .level = AE_LINT_WARN, .id = "sso", .file = file,
-                         .text = text };
-
-    one(f, &l);
+    lint_say(f, AE_LINT_WARN, "sso", file, 0, "%.*s", (int)text.n, text.p);
 }
 
 /* What SSO makes of the accounts, and whether its documents can be used. */
@@ -123,6 +134,7 @@ static int run(struct cli *c)
     }
     warn_inputs(&f, &in);
     warn_sso(&f, &in);
+    lint_identity(&f, &in);
     cli_conf(c, &conf);
     rbac = in.rbac;
     pi.rbac = &rbac;
@@ -146,10 +158,10 @@ const struct command cmd_lint = {
 "Reads Argo CD's configuration and says what will not do what it looks like:\n"
 "rules that can never match, roles nobody has, "
 "groups whose rules are ignored,\n"
-"effects that mean nothing, lines that lock everybody out, words of\n"
-"argo-edge.yaml that mean nothing.  "
-"Each finding names\n"
-"file, line and column, and what to do.  Exit code 1 if there are errors.\n\n"
+"effects that mean nothing, lines that lock everybody out, tokens that never\n"
+"end, names and groups that no token can have, words of argo-edge.yaml that\n"
+"mean nothing.  Each finding names file, line and column, and what to do.\n"
+"Exit code 1 if there are errors.\n\n"
 "  argo-edge lint /etc/argo-edge\n",
     .options = "inputs namespace projects json",
     .min_arg = 0, .max_arg = 1, .run = run,

@@ -93,13 +93,18 @@ static void glob_pattern(struct lint *t, const struct lint_line *l, int i,
 static void regex_pattern(struct lint *t, const struct lint_line *l, int i,
                           const struct ae_pat *pat, bool *open)
 {
+    /* M3: an error where the fields before it match ends the walk with no */
+    static const char *const out_of[] = { " from everything",
+        " from this resource", " from this action" };
     ae_str s = l->csv.field[i];
 
     if (pat->kind == AE_PAT_ERROR)
         ae_lint_at(t, l, i, AE_LINT_ERROR, "invalid-regex",
-                   "the %s \"%.*s\" is no valid regular expression: "
-                   "whenever this line is reached its subject is refused, "
-                   "whatever else allows it%s", field_name[i], AE_PS(s),
+                   "the %s \"%.*s\" is no valid regular expression: it locks "
+                   "out everybody who has \"%.*s\"%s, whatever else allows "
+                   "%s%s", field_name[i], AE_PS(s),
+                   AE_PS(l->csv.field[1]), out_of[i - 2],
+                   i == 2 ? "it" : "that",
                    s.n && s.p[0] == '*' ? "; to match anything write .*"
                                         : "");
     else if (!*open && s.n && pat->kind != AE_PAT_ALL

@@ -44,6 +44,63 @@ unlike lint(), qr/refers to/, 'and one that leads to a Secret beside';
 $in->put('oidc/jwks.json', $idp->jwks);
 like verdict($idp->token({ sub => 'bob' })), qr/^accepted/m, 'is followed';
 
+# what lint says of accounts, names and groups: only what is certain
+sub found { my ($id, $inputs) = @_;
+    my ($rc, $out) = edge_cli('lint', '--json', '--inputs',
+        ($inputs // $in)->dir);
+    return [ map { $_->{text} } grep { $_->{id} eq $id } @{ decode_json($out) } ];
+}
+my $names = "p, role:dev, applications, get, a/*, allow\ng, bob, role:dev\n"
+    . "g, ci, role:dev\ng, org:devs, role:dev\ng, devs, role:dev\n"
+    . "p, devs, logs, get, a/*, allow\n";
+my $sso = ArgoEdge::Inputs->new(accounts => { ci => 'apiKey' },
+    policy => $names, cm => { 'oidc.config' => $idp->config });
+my $plain = ArgoEdge::Inputs->new(accounts => { ci => 'apiKey' },
+    policy => "$names# end\ng, x, devs\n");
+my $blind = ArgoEdge::Inputs->new(policy => $names);
+unlink $blind->dir . "/argocd-cm/$_" for qw(url);
+rmdir $blind->dir . '/argocd-cm';
+for my $id (qw(unknown-account group-without-sso group-not-in-scopes
+    groups-not-requested)) {
+    is_deeply found($id, $sso), [], "$id: anybody may be meant with SSO";
+    is_deeply found($id, $blind), [], "$id: nor without argocd-cm";
+}
+is_deeply [map { /^"([^"]+)"/ } @{ found('unknown-account', $plain) }],
+    ['bob', 'x'], 'without SSO unknown names; no account, no role (devs)';
+like found('group-without-sso', $plain)->[0], qr/^"org:devs" looks/,
+    'and a group';
+$plain->put('appprojects/p.json', encode_json({ kind => 'AppProject',
+    apiVersion => 'argoproj.io/v1alpha1', metadata => { name => 'p' },
+    spec => { roles => [{ name => 'r', groups => ['team'] }] },
+    status => { jwtTokensByRole => { r => { items => [{ iat => 5, id => 'a' },
+        { iat => 6, id => 'b', exp => 7 }] } } } }));
+like found('group-without-sso', $plain)->[1], qr/^"team"/,
+    'a group of a project';
+like found('token-without-expiry', $plain)->[0], qr/^1 token of account ci /,
+    'an API key without an end';
+like found('token-without-expiry', $plain)->[1],
+    qr/^1 token of role r in project p /, 'and a project token';
+$plain->put('argocd-secret/accounts.ci.tokens',
+    '[{"id":"x","iat":5,"exp":9}]');
+is scalar @{ found('token-without-expiry', $plain) }, 1, 'one that ends';
+$plain->put('argocd-secret/server.secretkey', 'short');
+is scalar @{ found('short-secret', $plain) }, 1, 'a short secret';
+$plain->put('argo-edge.yaml', "tokens:\n- name: t\n  accounts: [ci, cj, 'c*']"
+    . "\n  max_age: 1d\n");
+like found('unknown-account', $plain)->[-1], qr/rule "t" names the account cj,/,
+    'a rule for nobody';
+$sso->put('argocd-rbac-cm/scopes', '[email]');
+like found('group-not-in-scopes', $sso)->[0], qr/"org:devs" never matches/,
+    'scopes without groups';
+$sso->put('argocd-rbac-cm/scopes', '[email, teams]');
+is_deeply found('group-not-in-scopes', $sso), [], 'unless another may hold them';
+$sso->put('argocd-rbac-cm/scopes', '[groups]');
+$sso->put('argocd-cm/oidc.config', $idp->config("requestedScopes: [openid]\n"));
+is scalar @{ found('groups-not-requested', $sso) }, 1, 'groups are not asked for';
+$sso->put('argocd-cm/oidc.config', $idp->config("requestedScopes: [openid]\n"
+    . "requestedIDTokenClaims: {groups: {essential: true}}\n"));
+is_deeply found('groups-not-requested', $sso), [], 'asked for as a claim';
+
 # each check, a line; the refused one has a remedy
 sub check { my ($out, $name) = @_;
     return $out =~ /^  \Q$name\E +(ok|refused|unknown|not checked|not reached)(?: +(.*))?$/m

@@ -62,6 +62,17 @@ ok((grep { $_->{text} =~ /role:read-only/ } @$found),
     'lint: the default role that does not exist');
 ok((grep { $lines[ $_->{line} - 1 ] =~ /, update, / } grep { $_->{line} }
     @$found), 'lint: the line that stands twice');
+
+($rc, $out) = run($cli, 'lint', '--json',
+    top() . '/policies/mistakes-identity');
+is($rc, 1, 'lint: expressions that are none are errors');
+$found = eval { decode_json($out) } || [];
+sub at_line { my ($id) = @_;
+    return join ' ', map { $_->{line} } grep { $_->{id} eq $id } @$found }
+is(at_line('invalid-regex'), '4 5', 'lint: they lock out');
+is(at_line('unknown-account'), 6, 'lint: an account that is misspelt');
+is(at_line('group-without-sso'), 7, 'lint: a group, and no SSO');
+is(at_line('token-without-expiry'), 0, 'lint: a token that never ends');
 ($rc, $out) = run($cli, 'lint', top() . '/policies/team-tenancy');
 is($rc, 0, 'lint: nothing wrong with a good policy') or diag $out;
 done_testing();
