@@ -86,11 +86,12 @@ static int open_zone(struct cli *c, struct agent *a)
     ae_edges_init(&a->edges, p, p ? n : 0);
     p = ae_zone_section(a->zone, AE_ZONE_LIMITER, 0, &n);
     ae_gcra_init(&a->limiter, p, p ? n : 0, false);
+    p = ae_zone_section(a->zone, AE_ZONE_LOGIN, 0, &n);
+    ae_gcra_init(&a->logins, p, p ? n : 0, true);
     if (!a->edges.head)
         return cli_fail(EXIT_INPUT, "the zone is too small");
     a->ticket = atomic_load(&a->edges.head->head);
-    a->idle = calloc(a->edges.nspend, 1);
-    return a->idle ? 0 : cli_fail(EXIT_INPUT, "out of memory");
+    return agent_leases(a) ? 0 : cli_fail(EXIT_INPUT, "out of memory");
 }
 
 static void go_round(struct agent *a)
@@ -119,7 +120,7 @@ static void finish(struct agent *a)
     }
     if (a->store)
         a->store->ops->close(a->store);
-    free(a->idle);
+    free(a->lease);
     ae_zone_close(a->zone);
 }
 
@@ -194,10 +195,11 @@ const struct command cmd_agent = {
     .help =
 "Runs beside the servers of one host, as their user, until it is stopped.\n"
 "\n"
-"With --redis: what they admit is booked in Redis or Valkey twenty times\n"
-"a second, so that a limit holds for all edges together, and a write through\n"
-"one of them drops what the caches of the others hold of it (--cache).  No\n"
-"request ever waits for it; without Redis every edge counts for itself.\n"
+"With --redis: what they admit is booked in Redis or Valkey, in batches that\n"
+"are leased ahead, so that a limit holds for all edges together, and a write\n"
+"through one of them drops what the caches of the others hold of it\n"
+"(--cache).  No request ever waits for it; without Redis every edge counts\n"
+"for itself.\n"
 "There is no TLS: use a tunnel.\n"
 "\n"
 "With --inputs: fetches discovery document and key set of the provider that\n"

@@ -25,7 +25,7 @@ struct agent {
     struct redis_conf conf;
     ae_zone          *zone;
     struct ae_edges   edges;
-    struct ae_gcra    limiter;
+    struct ae_gcra    limiter, logins;
     ae_store         *store;     /* NULL: no cache to be told */
     const char       *cache;     /* its directory, or NULL */
     redisContext     *cmd, *sub; /* both, or neither */
@@ -34,7 +34,8 @@ struct agent {
     char              origin[17];
     uint64_t          ticket;    /* of the ring */
     int               waited;
-    uint8_t          *idle;      /* rounds without spending, by slot */
+    struct lease     *lease;     /* by slot (limits.c) */
+    int64_t           settled_ns;
     bool              said_down, said_store;
 };
 
@@ -53,6 +54,8 @@ void agent_disconnect(struct agent *a, const char *why);
 
 /* ---- limits.c ----------------------------------------------------------- */
 
+/* Room for the leases of all slots; false: out of memory. */
+bool agent_leases(struct agent *a);
 /* Book what was spent here, learn what was spent elsewhere. */
 void agent_settle(struct agent *a);
 

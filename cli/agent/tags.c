@@ -1,6 +1,7 @@
 /*
  * tags.c - a write through one edge reaches the caches of all: tags whose
- * generation moved here are published, and moved wherever they are heard.
+ * generation moved here are published, and moved wherever they are heard.  So
+ * are webhooks that Argo CD took, which no edge then passes on again.
  *
  * Redis forgets who does not listen.  Whoever comes back moves everything, in
  * its own cache and in the others', since either may have missed something.
@@ -101,6 +102,8 @@ void agent_tell(struct agent *a)
 static void hear_one(struct agent *a, const redisReply *r)
 {
     ae_str msg, origin, tag;
+    uint64_t key;
+    int64_t ns;
 
     if (r->type != REDIS_REPLY_ARRAY || r->elements != 3
         || r->element[2]->type != REDIS_REPLY_STRING)
@@ -109,6 +112,10 @@ static void hear_one(struct agent *a, const redisReply *r)
     tag = ae_cut(msg, ' ', &origin);
     if (!tag.n || tag.n > AE_EDGES_TAG_MAX || ae_eq(origin, ae_cs(a->origin)))
         return;
+    if (ae_edges_is_booked(tag, &key, &ns)) {
+        ae_gcra_raise(&a->limiter, key, ns, ae_zone_now());
+        return;
+    }
     atomic_fetch_add(&a->edges.head->received, 1);
     move(a, tag);
 }

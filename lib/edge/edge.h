@@ -645,6 +645,11 @@ int64_t  ae_limit_now(const ae_txn *t); /* ns */
 bool     ae_limit_fits(const ae_txn *t, const struct ae_limit_conf *l);
 uint64_t ae_limit_tag(const ae_txn *t, const struct ae_limit_conf *l);
 bool     ae_limit_dry(const ae_txn *t);
+uint64_t ae_limit_key(const ae_txn *t, uint64_t limit, ae_str key);
+/* Other edges are to know, if there is somebody to tell them: |units| of |r|
+ * were taken (negative: given back); |login|: in the table of logins. */
+void     ae_limit_spend(ae_txn *t, uint64_t tag, const struct ae_rate *r,
+                        int64_t units, bool login);
 /* 429, or what dry run and shadow make of it. */
 enum ae_step_ret ae_limit_refuse(ae_txn *t, const struct ae_limit_conf *l,
                                  const char *why, int64_t wait_ns);

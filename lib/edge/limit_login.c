@@ -26,6 +26,7 @@ static enum ae_step_ret take(ae_txn *t, const struct ae_rate_conf *c,
 {
     struct ae_limit_conf *l = ae_nalloc(&t->a, 1, sizeof *l);
     struct ae_rate r = { .step_ns = c->step_ns };
+    uint64_t tag = ae_limit_key(t, (uint64_t)kind, key);
     struct ae_taken k;
 
     if (!l)
@@ -33,11 +34,11 @@ static enum ae_step_ret take(ae_txn *t, const struct ae_rate_conf *c,
     l->name = ae_cs(name);
     l->rate = *c;
     r.burst_ns = r.free_ns = c->burst * c->step_ns;
-    ae_gcra_take(&t->e->logins,
-                 ae_gcra_tag(ae_zone_seed(t->e->zone), (uint64_t)kind, key),
-                 &r, 1, ae_limit_now(t), &k);
-    if (k.verdict == AE_GCRA_PASSED)
+    ae_gcra_take(&t->e->logins, tag, &r, 1, ae_limit_now(t), &k);
+    if (k.verdict == AE_GCRA_PASSED) {
+        ae_limit_spend(t, tag, &r, 1, true);
         return AE_STEP_MORE;
+    }
     if (k.full)
         ae_count(t->e, AE_N_limit_full);
     ae_count(t->e, AE_N_login_rejected);

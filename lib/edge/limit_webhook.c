@@ -209,7 +209,6 @@ static struct ae_rate repeat_rate(const ae_txn *t)
  * whose bodies we do not know the whole body. */
 static uint64_t push_tag(ae_txn *t, const struct hook *h)
 {
-    const uint64_t *seed = ae_zone_seed(t->e->zone);
     ae_str body = ae_buf_str(&t->body), f[4];
     unsigned char sum[32];
 
@@ -220,11 +219,11 @@ static uint64_t push_tag(ae_txn *t, const struct hook *h)
         f[3] = ae_json_at(&t->a, body, "after");
         if (f[0].n && f[1].n && f[3].n) {
             ae_hmac256(AE_STR("push"), f, 4, sum);
-            return ae_gcra_tag(seed, 5, ae_s((const char *)sum, 32));
+            return ae_limit_key(t, 5, ae_s((const char *)sum, 32));
         }
     }
     ae_sha256(body, sum);
-    return ae_gcra_tag(seed, 6, ae_s((const char *)sum, 32));
+    return ae_limit_key(t, 6, ae_s((const char *)sum, 32));
 }
 
 static enum ae_step_ret repeated(ae_txn *t, const struct hook *h)
@@ -244,14 +243,26 @@ static enum ae_step_ret repeated(ae_txn *t, const struct hook *h)
     return ae_reply_body(t, 200, ae_s(NULL, 0), AE_STR(""));
 }
 
+/* Argo CD has it: now other edges may answer the same. */
+static void tell(ae_txn *t, int64_t ns)
+{
+    char text[AE_EDGES_BOOKED_MAX];
+
+    if (ae_edges_live(&t->e->edges, ae_limit_now(t)))
+        ae_edges_tell(&t->e->edges, ae_edges_booked(t->hook_tag, ns, text));
+}
+
 void ae_webhook_answered(ae_txn *t, int status)
 {
     struct ae_rate r;
 
-    if (!t->hook_tag || (status >= 200 && status < 300))
+    if (!t->hook_tag)
         return;
     r = repeat_rate(t);
-    ae_gcra_give(&t->e->limiter, t->hook_tag, &r, 1);
+    if (status >= 200 && status < 300)
+        tell(t, r.step_ns);
+    else
+        ae_gcra_give(&t->e->limiter, t->hook_tag, &r, 1);
     t->hook_tag = 0;
 }
 
@@ -285,18 +296,19 @@ static enum ae_step_ret by_address(ae_txn *t)
     struct ae_limit_conf *l = ae_nalloc(&t->a, 1, sizeof *l);
     struct ae_taken k;
     char addr[32];
+    uint64_t tag;
 
     if (!l)
         return AE_STEP_MORE; /* the arena has failed: 500 */
     l->name = AE_STR("webhook");
     l->rate = c->rate;
     r.burst_ns = r.free_ns = c->rate.burst * c->rate.step_ns;
-    ae_gcra_take(&t->e->limiter,
-                 ae_gcra_tag(ae_zone_seed(t->e->zone), 4,
-                             ae_limit_addr(t->req->peer, false, addr)),
-                 &r, 1, ae_limit_now(t), &k);
-    if (k.verdict == AE_GCRA_PASSED)
+    tag = ae_limit_key(t, 4, ae_limit_addr(t->req->peer, false, addr));
+    ae_gcra_take(&t->e->limiter, tag, &r, 1, ae_limit_now(t), &k);
+    if (k.verdict == AE_GCRA_PASSED) {
+        ae_limit_spend(t, tag, &r, 1, false);
         return AE_STEP_MORE;
+    }
     ae_count(t->e, AE_N_webhook_rejected);
     return ae_limit_refuse(t, l, "rate limit exceeded", k.wait_ns);
 }

@@ -106,24 +106,31 @@ bool ae_limit_fits(const ae_txn *t, const struct ae_limit_conf *l)
     return true;
 }
 
+/* Where an agent joins several edges, a key has one tag on all of them. */
+uint64_t ae_limit_key(const ae_txn *t, uint64_t limit, ae_str key)
+{
+    const uint64_t *own = ae_zone_seed(t->e->zone);
+    uint64_t seed[2] = { own[0], own[1] };
+
+    ae_edges_seed(&t->e->edges, seed);
+    return ae_gcra_tag(seed, limit, key);
+}
+
 /* Not the token, whose spelling and number its owner chooses (T18). */
 uint64_t ae_limit_tag(const ae_txn *t, const struct ae_limit_conf *l)
 {
     const struct ae_identity *id = l->who.cls == AE_WC_ADDRESS
         ? NULL : identity(t);
-    const uint64_t *own = ae_zone_seed(t->e->zone);
-    uint64_t seed[2] = { own[0], own[1] };
     char addr[32];
 
-    ae_edges_seed(&t->e->edges, seed);
     if (l->per == AE_PER_ALL)
-        return ae_gcra_tag(seed, l->id, AE_STR(""));
+        return ae_limit_key(t, l->id, AE_STR(""));
     if (id && l->per == AE_PER_CALLER)
-        return ae_gcra_tag(seed, l->id, ae_s((const char *)id->id_hash,
-                                             sizeof id->id_hash));
-    return ae_gcra_tag(seed, l->id, ae_limit_addr(t->req->peer,
-                                                  l->per == AE_PER_NETWORK,
-                                                  addr));
+        return ae_limit_key(t, l->id, ae_s((const char *)id->id_hash,
+                                           sizeof id->id_hash));
+    return ae_limit_key(t, l->id, ae_limit_addr(t->req->peer,
+                                                l->per == AE_PER_NETWORK,
+                                                addr));
 }
 
 static struct ae_rate rate_of(const struct ae_limit_conf *l)
@@ -262,13 +269,12 @@ void ae_limit_response(ae_txn *t)
 
 /* ---- the steps ----------------------------------------------------------- */
 
-/* What other edges are to know, if there is somebody to tell them. */
-static void spend(ae_txn *t, const struct ae_limit_conf *l, uint64_t tag,
-                  int64_t units)
+void ae_limit_spend(ae_txn *t, uint64_t tag, const struct ae_rate *r,
+                    int64_t units, bool login)
 {
     if (ae_edges_live(&t->e->edges, ae_limit_now(t)))
-        ae_edges_spend(&t->e->edges, tag, units * l->rate.step_ns,
-                       l->rate.burst * l->rate.step_ns);
+        ae_edges_spend(&t->e->edges, tag, units * r->step_ns, r->burst_ns,
+                       login);
 }
 
 static void give_back(ae_txn *t, bool address, size_t upto)
@@ -285,7 +291,7 @@ static void give_back(ae_txn *t, bool address, size_t upto)
             continue;
         tag = ae_limit_tag(t, l);
         ae_gcra_give(&t->e->limiter, tag, &r, l->cost[op]);
-        spend(t, l, tag, -(int64_t)l->cost[op]);
+        ae_limit_spend(t, tag, &r, -(int64_t)l->cost[op], false);
     }
 }
 
@@ -305,7 +311,7 @@ static void note(ae_txn *t, const struct ae_limit_conf *l,
 static enum ae_step_ret take(ae_txn *t, const struct ae_limit_conf *l,
                              int64_t *wait)
 {
-    struct ae_rate r = rate_of(l);
+    struct ae_rate r = rate_of(l), whole = r;
     uint64_t tag = ae_limit_tag(t, l);
     struct ae_taken k;
 
@@ -317,7 +323,7 @@ static enum ae_step_ret take(ae_txn *t, const struct ae_limit_conf *l,
         ae_count(t->e, AE_N_limit_evicted);
     if (k.verdict == AE_GCRA_REFUSED)
         return ae_limit_refuse(t, l, "rate limit exceeded", k.wait_ns);
-    spend(t, l, tag, l->cost[ops_of(t)]);
+    ae_limit_spend(t, tag, &whole, l->cost[ops_of(t)], false);
     if (k.verdict == AE_GCRA_DELAYED && k.wait_ns > *wait)
         *wait = k.wait_ns;
     note(t, l, &k);
@@ -407,10 +413,13 @@ void ae_limit_failed(ae_txn *t)
     for (size_t i = 0; i < t->loc->nlimits; i++) {
         const struct ae_limit_conf *l = &t->loc->limits[i];
         struct ae_rate r = rate_of(l);
+        uint64_t tag;
 
-        if (l->who.cls == AE_WC_ADDRESS && l->ops & 1u << ops_of(t))
-            ae_gcra_charge(&t->e->limiter, ae_limit_tag(t, l), &r, l->failed,
-                           ae_limit_now(t));
+        if (l->who.cls != AE_WC_ADDRESS || !(l->ops & 1u << ops_of(t)))
+            continue;
+        tag = ae_limit_tag(t, l);
+        ae_gcra_charge(&t->e->limiter, tag, &r, l->failed, ae_limit_now(t));
+        ae_limit_spend(t, tag, &r, l->failed, false);
     }
 }
 

@@ -312,6 +312,8 @@ static void edge_gauges(struct out *o, ae_engine *e)
           "1: it reaches Redis; 0: every edge counts for itself.");
     total(o, "agent_rounds", &h->settled,
           "Rounds in which the agent told other edges what was admitted.");
+    total(o, "agent_leases", &h->asked,
+          "Keys of limits that Redis was asked for: its load.");
     total(o, "agent_disconnects", &h->failed, "Times that Redis was lost.");
     total(o, "agent_tags_sent", &h->sent, "Invalidations published.");
     total(o, "agent_tags_received", &h->received,

@@ -1,6 +1,8 @@
 /* edges.c - spendings and tags between workers and the agent. */
 #include "limit/edges.h"
 
+#include <stdio.h>
+
 #define HEAD 4096
 #define RING 256
 #define WAYS 8
@@ -57,7 +59,7 @@ void ae_edges_set_seed(const struct ae_edges *e, const uint64_t seed[2])
 }
 
 void ae_edges_spend(const struct ae_edges *e, uint64_t tag, int64_t ns,
-                    int64_t burst_ns)
+                    int64_t burst_ns, bool login)
 {
     if (!e->head)
         return;
@@ -72,22 +74,25 @@ void ae_edges_spend(const struct ae_edges *e, uint64_t tag, int64_t ns,
                                  && v != tag)))
                 continue;
             atomic_store(&s->burst_ns, (uint64_t)burst_ns);
+            atomic_store(&s->login, (uint64_t)login);
             atomic_fetch_add(&s->ns, (uint64_t)ns);
             return;
         }
     atomic_fetch_add(&e->head->full, 1);
 }
 
-int64_t ae_edges_take(const struct ae_edges *e, uint64_t i, uint64_t *tag,
-                      int64_t *burst_ns)
+bool ae_edges_take(const struct ae_edges *e, uint64_t i, struct ae_spent *out)
 {
     struct ae_spend *s = &e->spend[i];
 
-    *tag = atomic_load(&s->tag);
-    if (!*tag)
-        return 0;
-    *burst_ns = (int64_t)atomic_load(&s->burst_ns);
-    return (int64_t)atomic_exchange(&s->ns, 0);
+    memset(out, 0, sizeof(*out));
+    out->tag = atomic_load(&s->tag);
+    if (!out->tag)
+        return false;
+    out->burst_ns = (int64_t)atomic_load(&s->burst_ns);
+    out->login = atomic_load(&s->login) == 1;
+    out->ns = (int64_t)atomic_exchange(&s->ns, 0);
+    return true;
 }
 
 void ae_edges_free(const struct ae_edges *e, uint64_t i, uint64_t tag)
@@ -96,6 +101,32 @@ void ae_edges_free(const struct ae_edges *e, uint64_t i, uint64_t tag)
 
     if (!atomic_load(&s->ns))
         atomic_compare_exchange_strong(&s->tag, &tag, 0);
+}
+
+#define BOOKED "!booked "
+
+ae_str ae_edges_booked(uint64_t key, int64_t ns,
+                       char out[AE_EDGES_BOOKED_MAX])
+{
+    int n = snprintf(out, AE_EDGES_BOOKED_MAX, BOOKED "%llu %lld",
+                     (unsigned long long)key, (long long)ns);
+
+    return ae_s(out, n > 0 ? (size_t)n : 0);
+}
+
+bool ae_edges_is_booked(ae_str text, uint64_t *key, int64_t *ns)
+{
+    ae_str first;
+    uint64_t v;
+
+    if (!ae_starts(text, AE_STR(BOOKED)))
+        return false;
+    text = ae_cut(ae_sub(text, sizeof(BOOKED) - 1, text.n), ' ', &first);
+    if (!ae_parse_u64(first, key) || !ae_parse_u64(text, &v)
+        || v > INT64_MAX / 2)
+        return false;
+    *ns = (int64_t)v;
+    return true;
 }
 
 /* ---- the ring ------------------------------------------------------------ */

@@ -4,8 +4,9 @@
  * waits for the network.  Lies in the zone (AE_ZONE_EDGES); no locks.
  *
  * Workers add what they admitted to a table of spendings; the agent takes the
- * sums, books them in Redis, and raises the local arrival times to what all
- * edges together have booked.  Tags that a write moved go through a ring.
+ * sums, pays them from batches that it leases from Redis, and raises the local
+ * arrival times to what all edges together have booked.  Tags that a write
+ * moved go through a ring.
  */
 #ifndef AE_EDGES_H
 #define AE_EDGES_H
@@ -25,9 +26,10 @@ struct ae_edges_head {
     _Atomic uint64_t sent, received; /* tags */
     _Atomic uint64_t lost;     /* times that the ring ran over */
     _Atomic uint64_t head;     /* next ticket of the ring */
+    _Atomic uint64_t asked;    /* batches asked for */
 };
 
-struct ae_spend { _Atomic uint64_t tag, ns, burst_ns, unused; };
+struct ae_spend { _Atomic uint64_t tag, ns, burst_ns, login; };
 struct ae_ring_cell {
     _Atomic uint64_t seq;      /* 2 * ticket + 1: being written, + 2: there */
     _Atomic uint32_t len;
@@ -49,19 +51,27 @@ void ae_edges_init(struct ae_edges *e, void *mem, size_t n);
 bool ae_edges_live(const struct ae_edges *e, int64_t now);
 /* The seed of tags that all edges share; false: none was ever agreed upon. */
 bool ae_edges_seed(const struct ae_edges *e, uint64_t seed[2]);
-/* |tag| has spent |ns| of its rate (negative: gives back). */
+/* |tag| has spent |ns| of its rate (negative: gives back); |login|: it lies in
+ * AE_ZONE_LOGIN, not in AE_ZONE_LIMITER. */
 void ae_edges_spend(const struct ae_edges *e, uint64_t tag, int64_t ns,
-                    int64_t burst_ns);
+                    int64_t burst_ns, bool login);
 /* The generation of |tag| was moved. */
 void ae_edges_tell(const struct ae_edges *e, ae_str tag);
+
+/* What is told of a key that is booked for |ns|: no tag begins so.  |out|
+ * holds the text. */
+#define AE_EDGES_BOOKED_MAX 64
+ae_str ae_edges_booked(uint64_t key, int64_t ns,
+                       char out[AE_EDGES_BOOKED_MAX]);
+/* Is |text| such a word?  Then *key and *ns. */
+bool ae_edges_is_booked(ae_str text, uint64_t *key, int64_t *ns);
 
 /* ---- the agent ----------------------------------------------------------- */
 
 void ae_edges_set_seed(const struct ae_edges *e, const uint64_t seed[2]);
-/* What slot |i| (< nspend) has spent since the last call; 0 with *tag 0 if it
- * is free. */
-int64_t ae_edges_take(const struct ae_edges *e, uint64_t i, uint64_t *tag,
-                      int64_t *burst_ns);
+/* What slot |i| (< nspend) has spent since the last call; false: it is free. */
+struct ae_spent { uint64_t tag; int64_t ns, burst_ns; bool login; };
+bool ae_edges_take(const struct ae_edges *e, uint64_t i, struct ae_spent *s);
 /* Free slot |i|, if it still holds |tag| and nothing unspent. */
 void ae_edges_free(const struct ae_edges *e, uint64_t i, uint64_t tag);
 /* The next tag after *ticket: 1 and |out|, 0 none, AE_E_FULL: some are lost

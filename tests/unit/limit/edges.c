@@ -21,14 +21,12 @@ static struct ae_edges fresh(size_t n)
 
 static int64_t taken(const struct ae_edges *e, uint64_t want)
 {
-    int64_t sum = 0, burst;
-    uint64_t tag;
+    struct ae_spent s;
+    int64_t sum = 0;
 
-    for (uint64_t i = 0; i < e->nspend; i++) {
-        int64_t ns = ae_edges_take(e, i, &tag, &burst);
-
-        sum += tag == want ? ns : 0;
-    }
+    for (uint64_t i = 0; i < e->nspend; i++)
+        if (ae_edges_take(e, i, &s) && s.tag == want && !s.login)
+            sum += s.ns;
     return sum;
 }
 
@@ -48,7 +46,7 @@ static void life(void)
     ae_edges_init(&e, memory, 4096);
     tap_ok(!e.head && !ae_edges_live(&e, 5 * S) && !ae_edges_seed(&e, got),
            "no room: nobody is there");
-    ae_edges_spend(&e, 7, 1, 1);
+    ae_edges_spend(&e, 7, 1, 1, false);
     ae_edges_tell(&e, AE_STR("x"));
     ae_edges_init(&e, memory, 32768);
     tap_ok(e.head && e.nring == 4 && e.nspend >= 64, "little room");
@@ -58,21 +56,38 @@ static void spendings(void)
 {
     struct ae_edges e = fresh(sizeof(memory));
 
-    ae_edges_spend(&e, 77, 10, 500);
-    ae_edges_spend(&e, 77, 20, 500);
-    ae_edges_spend(&e, 78, 5, 500);
-    ae_edges_spend(&e, 78, -2, 500);
+    ae_edges_spend(&e, 77, 10, 500, false);
+    ae_edges_spend(&e, 77, 20, 500, false);
+    ae_edges_spend(&e, 78, 5, 500, false);
+    ae_edges_spend(&e, 78, -2, 500, false);
     tap_ok(taken(&e, 77) == 30, "what was spent is summed up");
     tap_ok(taken(&e, 77) == 0, "and taken once");
-    ae_edges_spend(&e, 78, 5, 500);
+    ae_edges_spend(&e, 78, 5, 500, false);
     tap_ok(taken(&e, 78) == 5, "it goes on");
     for (uint64_t i = 0; i < e.nspend; i++) {
         ae_edges_free(&e, i, 77);
         ae_edges_free(&e, i, 78);
     }
     for (uint64_t i = 0; i < 2 * e.nspend; i++)
-        ae_edges_spend(&e, i * 0x9e3779b97f4a7c15 | 1, 1, 500);
+        ae_edges_spend(&e, i * 0x9e3779b97f4a7c15 | 1, 1, 500, false);
     tap_ok(atomic_load(&e.head->full) > 0, "more keys than room: counted");
+}
+
+static void booked(void)
+{
+    char text[AE_EDGES_BOOKED_MAX];
+    uint64_t key = 0;
+    int64_t ns = 0;
+    ae_str s = ae_edges_booked(UINT64_MAX, 5 * S, text);
+
+    tap_ok(ae_edges_is_booked(s, &key, &ns) && key == UINT64_MAX
+           && ns == 5 * S, "what is told of a key is read again");
+    tap_ok(!ae_edges_is_booked(AE_STR("app:argocd/a"), &key, &ns)
+           && !ae_edges_is_booked(AE_STR("!booked 5"), &key, &ns)
+           && !ae_edges_is_booked(AE_STR("!booked x 5"), &key, &ns)
+           && !ae_edges_is_booked(AE_STR("!booked 5 -1"), &key, &ns)
+           && !ae_edges_is_booked(AE_STR("!booked 5 18446744073709551615"),
+                                  &key, &ns), "nothing else is");
 }
 
 static void ring(void)
@@ -133,7 +148,7 @@ static void together(void)
     for (int i = 0; i < N; i++)
         if (fork() == 0) {
             for (int j = 0; j < EACH; j++)
-                ae_edges_spend(&e, 99, 3, 500);
+                ae_edges_spend(&e, 99, 3, 500, false);
             _exit(0);
         }
     for (int i = 0; i < 1000; i++)
@@ -150,6 +165,7 @@ int main(void)
 {
     life();
     spendings();
+    booked();
     ring();
     together();
     return tap_done();
