@@ -61,7 +61,8 @@ AE_CPPFLAGS := -Ilib -D_GNU_SOURCE -include build/ae_config.h
 AE_CFLAGS = -std=c11 $(AE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN)
 # one set of objects for archive, shared library and modules
 PICFLAGS := -fPIC -fno-semantic-interposition
-LIBS := -ljansson -lcrypto -ljwt -llmdb -lpcre2-8 -lyaml -lxxhash -lz -lpthread
+LIBS := -ljansson -lcrypto -ljwt -llmdb -lpcre2-8 -lyaml -lxxhash -lz \
+    $(OPTIONAL_LIBS) -lpthread
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie
 
 # ---- sources -------------------------------------------------------------------
@@ -205,7 +206,7 @@ $(B)/argoedge.pc: Makefile lib/argo_edge.h $(CONFIG)
 	echo 'Requires.private: jansson libcrypto libjwt lmdb libpcre2-8' \
 	    'yaml-0.1 libxxhash zlib'; \
 	echo 'Libs: -L$${libdir} -largoedge'; \
-	echo 'Libs.private: -lpthread'; \
+	echo 'Libs.private: -lpthread $(OPTIONAL_LIBS)'; \
 	echo 'Cflags: -I$${includedir} -I$${includedir}/argo-edge'; } >$@
 
 # ---- programs --------------------------------------------------------------------
@@ -235,12 +236,13 @@ $(B)/tests/vectors $(B)/tests/replay $(B)/tests/bench: $(ARCHIVE)
 
 # A unit test sees the ground floor and its own folder, edge sees them all.
 UNIT_HDR := $(wildcard tests/unit/*.h tests/unit/*/*.h)
+UNIT_LIBS := $(if $(filter -lbrotlienc,$(OPTIONAL_LIBS)),-lbrotlidec)
 define UNIT_RULE
 $(B)/unit/$(1)/%: tests/unit/$(1)/%.c $(UNIT_HDR) $(2)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$$(Q)$$(CC) $$(AE_CFLAGS) -fPIE -Itests/unit -MMD -MP -MF $$@.d -MT $$@ $$< \
-	    $(2) $$(LDFLAGS) $$(LDHARDEN) -pie $$(LIBS) -o $$@
+	    $(2) $$(LDFLAGS) $$(LDHARDEN) -pie $$(LIBS) $$(UNIT_LIBS) -o $$@
 endef
 UNIT_OTHER := $(filter-out $(FOLDERS),$(notdir $(wildcard tests/unit/*)))
 $(foreach f,$(filter-out edge,$(FOLDERS)),$(eval $(call \
@@ -364,6 +366,9 @@ endif
 
 DEB := $(B)/deb
 DEB_ARCH = $(shell dpkg --print-architecture)
+COMMA := ,
+DEB_OPTIONAL = $(if $(filter -lbrotlienc,$(OPTIONAL_LIBS)),$(COMMA) \
+    libbrotli1)$(if $(filter -lzstd,$(OPTIONAL_LIBS)),$(COMMA) libzstd1)
 deb: all
 	rm -rf $(DEB)
 	+$(MAKE) --no-print-directory install DESTDIR='$(abspath $(DEB))' \
@@ -373,7 +378,7 @@ deb: all
 	printf '%s\n' 'Package: argo-edge' 'Version: $(VERSION)' \
 	    'Architecture: $(DEB_ARCH)' 'Section: httpd' 'Priority: optional' \
 	    'Maintainer: argo-edge maintainers <argo-edge@localhost>' \
-	    'Depends: libc6, libssl3, libjansson4, liblmdb0, libpcre2-8-0, libyaml-0-2, libxxhash0, libjwt0, zlib1g, libhiredis0.14, libcurl4' \
+	    'Depends: libc6, libssl3, libjansson4, liblmdb0, libpcre2-8-0, libyaml-0-2, libxxhash0, libjwt0, zlib1g, libhiredis0.14, libcurl4$(DEB_OPTIONAL)' \
 	    'Suggests: nginx | apache2' \
 	    'Description: edge in front of the API server of Argo CD' \
 	    ' Library, command and modules for nginx and Apache httpd that' \

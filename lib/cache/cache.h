@@ -64,18 +64,28 @@ void ae_track_init(struct ae_track *t);
 void ae_track_feed(struct ae_track *t, ae_str part);
 bool ae_track_whole(const struct ae_track *t);
 
-/* ---- gzip.c ---------------------------------------------------------- */
+/* ---- coding.c, gzip.c, brotli.c, zstd.c ------------------------------- */
 
-enum { AE_GZIP_MIN = 1024 };  /* below this nobody gains */
-/* Does Accept-Encoding take gzip (RFC 9110 section 12.5.3)? */
-bool ae_gzip_accepted(ae_str accept_encoding);
-/* One body at once into |a|; absent if that is no gain, or no memory. */
-ae_str ae_gzip_once(ae_arena *a, ae_str body);
-/* In pieces: |out| is called with what is ready.  NULL: no memory. */
-typedef struct ae_gzip ae_gzip;
-ae_gzip *ae_gzip_new(void (*out)(void *ctx, ae_str part), void *ctx);
-void     ae_gzip_feed(ae_gzip *g, ae_str part, bool last);
-void     ae_gzip_free(ae_gzip *g);
+/* In the order of what we would rather send.  The last two only if their
+ * libraries were there when this was built. */
+enum ae_coding { AE_CODING_NONE = 0, AE_CODING_GZIP, AE_CODING_BR,
+                 AE_CODING_ZSTD, AE_CODINGS };
+enum { AE_CODING_MIN = 1024 };  /* below this nobody gains */
+const char *ae_coding_name(enum ae_coding c); /* in Content-Encoding */
+/* What Accept-Encoding takes, as AE_WANT_*: the best one first. */
+unsigned ae_coding_wants(ae_str accept_encoding);
+enum ae_coding ae_coding_first(unsigned want);
+/* One body at once into |a|; absent if that is no gain, the coding is not
+ * built, or no memory. */
+ae_str ae_coding_once(ae_arena *a, enum ae_coding c, ae_str body);
+/* In pieces: |out| is called with what is ready.  NULL: not built, or no
+ * memory. */
+typedef struct ae_coder ae_coder;
+ae_coder *ae_coder_new(enum ae_coding c, void (*out)(void *ctx, ae_str part),
+                       void *ctx);
+/* False, once and for all: what has come out is worth nothing. */
+bool      ae_coder_feed(ae_coder *z, ae_str part, bool last);
+void      ae_coder_free(ae_coder *z);
 
 /* ---- etag.c (RFC 9110 section 8.8) ----------------------------------- */
 
@@ -110,6 +120,9 @@ struct ae_entry {             /* what a look-up copies out (into the arena) */
     ae_str  project, ns, name;/* of the object, for the repeated decision */
     ae_str  body;
     ae_str  gzip;             /* put: the same body compressed, or absent */
+    ae_str  other;            /* put: the same in |coding|, or absent */
+    enum ae_coding coding;    /* put: of |other|; commit: of the coded part;
+                                 find: of |body| */
     ae_str  owner;            /* whose it is, for purges by hand */
     ae_str  etag;             /* our own strong validator, may be absent */
     int64_t stored_us;        /* wall clock */
@@ -117,15 +130,15 @@ struct ae_entry {             /* what a look-up copies out (into the arena) */
     int64_t keep_until_us;    /* may be served stale until then; earlier than
                                  fresh_until_us counts as that */
     bool    fresh;            /* out: not stale, by either clock */
-    bool    coded;            /* find: |body| is the compressed one */
     bool    apart;            /* find: |body| is absent, to be read in pieces
                                  by read(); what it needs follows */
     uint64_t length, id, era;
 };
 
 /* What find() may give instead of the plain body at once. */
-enum { AE_WANT_GZIP = 1,      /* the compressed body, if there is one */
-       AE_WANT_APART = 2 };   /* a body over AE_APART bytes by read() */
+enum { AE_WANT_APART = 2,     /* a body over AE_APART bytes by read() */
+       AE_WANT_GZIP = AE_CODING_GZIP << 4 }; /* compressed, if there is such a
+                                 one: codings of four bits, the best first */
 enum { AE_APART = 64 << 10,
        AE_PIECE = 16360 };    /* read() gives whole ones, but for the last */
 
@@ -206,7 +219,8 @@ struct ae_store_ops {
                      size_t ntags, const uint64_t *gen, ae_str scope,
                      ae_stream **out);
     int      (*write)(ae_stream *w, bool coded, ae_str part);
-    /* Ends |w| either way.  |coded|: keep the compressed body. */
+    /* Ends |w| either way.  |coded|: keep the compressed body,
+     * whose coding |e| names. */
     int      (*commit)(ae_stream *w, const struct ae_entry *e, bool coded);
     void     (*abort)(ae_stream *w);
     /* Housekeeping once a second: expiry, eviction, reader check. */

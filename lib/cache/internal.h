@@ -78,6 +78,25 @@ struct ae_door {
 /* True if |hash| has been here before; remembers it. */
 bool     ae_door_known(const struct ae_door *d, const unsigned char hash[32]);
 
+/* The body that is wanted of those that are there. */
+enum ae_coding ae_cache_pick(unsigned want, bool gzip, enum ae_coding other);
+
+/* ---- codings ----------------------------------------------------------- */
+
+struct ae_coder {
+    enum ae_coding is;
+    void  (*out)(void *ctx, ae_str part);
+    void   *ctx, *state;
+    bool    bad;
+    char    buf[16384];
+};
+struct ae_coder_ops {
+    void *(*open)(void);
+    bool  (*feed)(struct ae_coder *c, ae_str part, bool last);
+    void  (*close)(void *state);
+};
+extern const struct ae_coder_ops ae_coder_gzip, ae_coder_br, ae_coder_zstd;
+
 /* ---- sum.c --------------------------------------------------------------- */
 
 /* XXH3 with a seed; equals ae_hash64(). */

@@ -83,6 +83,7 @@ int lm_fill(struct lm_store *s, const struct ae_cache_key *k,
     lm_rec_texts(r, k, e);
     r->body = e->body;
     r->gzip = e->gzip;
+    r->other = e->other;
     r->f.ntags = (uint32_t)ntags;
     for (size_t i = 0; i < ntags; i++) {
         r->tag[i].hash = ae_tag_hash(&d->gens, tags[i]);
@@ -95,6 +96,8 @@ int lm_fill(struct lm_store *s, const struct ae_cache_key *k,
     r->f.stored_mono = lm_mono_us();
     r->f.body_len = e->body.n;
     r->f.gzip_len = e->gzip.n;
+    r->f.other_len = e->other.n;
+    r->f.coding = e->other.n ? e->coding : AE_CODING_NONE;
     r->f.scope = ae_hash64(scope, d->gens.seed);
     r->f.charge = 1024 + lm_rec_size(r);
     lm_rec_place(r, d->head);

@@ -27,7 +27,7 @@
 #include <sys/types.h>
 
 enum {
-    LM_FORMAT = 4,            /* of everything below (R34) */
+    LM_FORMAT = 5,            /* of everything below (R34) */
     LM_CHUNK = 16368,         /* 4 pages with LMDB's page header: */
     LM_SUM = 8,               /* its own sum, by which it can be told alone */
     LM_PIECE = LM_CHUNK - LM_SUM,
@@ -182,9 +182,10 @@ struct lm_fixed {
     int64_t  stored_us, fresh_until_us, keep_until_us, stored_mono;
     uint64_t body_id, body_len;  /* id 0: inline */
     uint64_t gzip_id, gzip_len;  /* the same; length 0: none */
+    uint64_t other_id, other_len; /* the same, in |coding| */
     uint64_t scope, charge;
     int32_t  status;
-    uint32_t ntags;
+    uint32_t ntags, coding;
     uint32_t len[7];  /* full, ctype, project, ns, name, etag, owner */
 } __attribute__((packed));
 
@@ -192,7 +193,7 @@ struct lm_rec {
     struct lm_fixed   f;
     struct ae_tag_gen tag[AE_CACHE_TAGS_MAX];
     ae_str            full, ctype, project, ns, name, etag, owner,
-                      body, gzip;
+                      body, gzip, other;
 };
 
 size_t lm_rec_size(const struct lm_rec *r);   /* packed, with what is inline */

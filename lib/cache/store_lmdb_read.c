@@ -97,10 +97,20 @@ static int look(struct lm_use *u, const struct ae_cache_key *k,
 static int body(struct lm_use *u, const struct lm_rec *r, unsigned want,
                 ae_arena *a, struct ae_entry *out)
 {
-    out->coded = (want & AE_WANT_GZIP) && r->f.gzip_len;
-    out->id = out->coded ? r->f.gzip_id : r->f.body_id;
-    out->length = out->coded ? r->f.gzip_len : r->f.body_len;
-    out->body = out->coded ? r->gzip : r->body;
+    out->coding = ae_cache_pick(want, r->f.gzip_len > 0,
+                                (enum ae_coding)r->f.coding);
+    out->id = r->f.body_id;
+    out->length = r->f.body_len;
+    out->body = r->body;
+    if (out->coding == AE_CODING_GZIP) {
+        out->id = r->f.gzip_id;
+        out->length = r->f.gzip_len;
+        out->body = r->gzip;
+    } else if (out->coding) {
+        out->id = r->f.other_id;
+        out->length = r->f.other_len;
+        out->body = r->other;
+    }
     if (!out->id)
         return AE_OK;
     if ((want & AE_WANT_APART) && out->length > AE_APART) {

@@ -18,19 +18,32 @@ size_t lm_rec_size(const struct lm_rec *r)
 {
     return sizeof(r->f) + tags_size(r) + r->full.n + r->ctype.n
         + r->project.n + r->ns.n + r->name.n + r->etag.n + r->owner.n
-        + (r->f.body_id ? 0 : r->body.n) + (r->f.gzip_id ? 0 : r->gzip.n);
+        + (r->f.body_id ? 0 : r->body.n) + (r->f.gzip_id ? 0 : r->gzip.n)
+        + (r->f.other_id ? 0 : r->other.n);
 }
 
 void lm_rec_place(struct lm_rec *r, struct lm_head *h)
 {
     size_t all = lm_rec_size(r);
 
-    if (r->body.n > LM_INLINE && all - r->gzip.n > LM_PAGE) {
+    if (r->body.n > LM_INLINE && all - r->gzip.n - r->other.n > LM_PAGE) {
         r->f.body_id = atomic_fetch_add(&h->body, 1) + 1;
         all -= r->body.n;
     }
-    if (r->gzip.n && all > LM_PAGE)
+    if (r->gzip.n && all > LM_PAGE) {
         r->f.gzip_id = atomic_fetch_add(&h->body, 1) + 1;
+        all -= r->gzip.n;
+    }
+    if (r->other.n && all > LM_PAGE)
+        r->f.other_id = atomic_fetch_add(&h->body, 1) + 1;
+}
+
+static char *pack_body(char *p, uint64_t id, ae_str body)
+{
+    if (id || !body.n)
+        return p;
+    memcpy(p, body.p, body.n);
+    return p + body.n;
 }
 
 void lm_rec_pack(struct lm_rec *r, char *out)
@@ -47,10 +60,9 @@ void lm_rec_pack(struct lm_rec *r, char *out)
             memcpy(p, span[i].p, span[i].n);
         p += span[i].n;
     }
-    if (!r->f.body_id && r->body.n)
-        memcpy(p, r->body.p, r->body.n);
-    if (!r->f.gzip_id && r->gzip.n)
-        memcpy(p + (r->f.body_id ? 0 : r->body.n), r->gzip.p, r->gzip.n);
+    p = pack_body(p, r->f.body_id, r->body);
+    p = pack_body(p, r->f.gzip_id, r->gzip);
+    pack_body(p, r->f.other_id, r->other);
     memcpy(out, &r->f, sizeof(r->f));
     r->f.sum = ae_cache_sum(ae_s(out + 8, lm_rec_size(r) - 8), 0);
     memcpy(out, &r->f.sum, 8);
@@ -60,11 +72,14 @@ static int parse_bodies(ae_str v, struct lm_rec *r)
 {
     uint64_t body = r->f.body_id ? 0 : r->f.body_len;
     uint64_t gzip = r->f.gzip_id ? 0 : r->f.gzip_len;
+    uint64_t other = r->f.other_id ? 0 : r->f.other_len;
 
-    if (body > v.n || gzip != v.n - body)
+    if (body > v.n || gzip > v.n - body || other != v.n - body - gzip)
         return AE_E_CORRUPT;
     r->body = r->f.body_id ? ae_s(NULL, 0) : ae_sub(v, 0, (size_t)body);
     r->gzip = gzip ? ae_sub(v, (size_t)body, (size_t)gzip) : ae_s(NULL, 0);
+    r->other = other ? ae_sub(v, (size_t)(body + gzip), (size_t)other)
+                     : ae_s(NULL, 0);
     return AE_OK;
 }
 

@@ -243,12 +243,18 @@ static void complete(ae_stream *w, const struct ae_entry *e, bool coded)
     struct lm_rec *r = &w->r;
 
     lm_rec_texts(r, &w->k, e);
-    r->body = r->gzip = ae_s(NULL, 0);
+    r->body = r->gzip = r->other = ae_s(NULL, 0);
     r->f.body_id = w->p[0].id;
     r->f.body_len = w->p[0].length;
-    r->f.gzip_id = coded ? w->p[1].id : 0;
-    r->f.gzip_len = coded ? w->p[1].length : 0;
-    r->f.charge = 1024 + w->p[0].length + r->f.gzip_len;
+    r->f.charge = 1024 + w->p[0].length + (coded ? w->p[1].length : 0);
+    if (coded && e->coding == AE_CODING_GZIP) {
+        r->f.gzip_id = w->p[1].id;
+        r->f.gzip_len = w->p[1].length;
+    } else if (coded) {
+        r->f.other_id = w->p[1].id;
+        r->f.other_len = w->p[1].length;
+        r->f.coding = e->coding;
+    }
 }
 
 /* Let the collector have them at once; if nobody can say so now, at the end

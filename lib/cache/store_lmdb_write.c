@@ -140,6 +140,8 @@ static int del_parts(struct lm_use *u, const unsigned char hash[32],
     if (!rc)
         rc = let_go(u, r, r->f.gzip_id, r->f.gzip_len);
     if (!rc)
+        rc = let_go(u, r, r->f.other_id, r->f.other_len);
+    if (!rc)
         rc = scope_read(u, r->f.scope, &bytes);
     if (!rc)
         rc = scope_write(u, r->f.scope,
@@ -190,20 +192,26 @@ static uint32_t pieces_of(uint64_t id, ae_str body)
     return id ? (uint32_t)((body.n + LM_PIECE - 1) / LM_PIECE) : 0;
 }
 
-/* Pieces |from| to |to|, counted through both bodies. */
+/* Pieces |from| to |to|, counted through all bodies. */
 static int put_pieces(struct lm_use *u, const struct lm_rec *r,
                       uint32_t from, uint32_t to)
 {
-    uint32_t n = pieces_of(r->f.body_id, r->body);
+    const struct { uint64_t id; ae_str body; } part[] = {
+        { r->f.body_id, r->body }, { r->f.gzip_id, r->gzip },
+        { r->f.other_id, r->other },
+    };
+    uint32_t at = 0;
     int      rc = 0;
 
-    for (uint32_t i = from; !rc && i < to; i++) {
-        bool     coded = i >= n;
-        uint32_t k = coded ? i - n : i;
+    for (int p = 0; p < 3; p++) {
+        uint32_t n = pieces_of(part[p].id, part[p].body);
 
-        rc = lm_put_piece(u, coded ? r->f.gzip_id : r->f.body_id, k,
-                          ae_sub(coded ? r->gzip : r->body,
-                                 (size_t)k * LM_PIECE, LM_PIECE));
+        for (uint32_t k = from > at ? from - at : 0;
+             !rc && k < n && at + k < to; k++)
+            rc = lm_put_piece(u, part[p].id, k,
+                              ae_sub(part[p].body, (size_t)k * LM_PIECE,
+                                     LM_PIECE));
+        at += n;
     }
     return rc;
 }
@@ -279,11 +287,13 @@ bool lm_tags_moved(const struct lm_use *u, const struct lm_rec *r)
                             r->f.ntags, NULL, 0);
 }
 
-static int announce_both(struct lm_use *u, const struct lm_rec *r, bool set)
+static int announce_all(struct lm_use *u, const struct lm_rec *r, bool set)
 {
     int rc = lm_announce(u, r->f.body_id, r->f.keep_until_us, set);
 
-    return rc ? rc : lm_announce(u, r->f.gzip_id, r->f.keep_until_us, set);
+    if (!rc)
+        rc = lm_announce(u, r->f.gzip_id, r->f.keep_until_us, set);
+    return rc ? rc : lm_announce(u, r->f.other_id, r->f.keep_until_us, set);
 }
 
 /* Pieces of a large body, all but the last LM_STEP, a step a transaction. */
@@ -297,7 +307,7 @@ static int put_steps(struct lm_use *u, const struct ae_cache_key *k,
         if (rc == AE_OK && *done == 0) {
             rc = lm_prepare(u, k, r);
             if (rc == AE_OK)
-                rc = lm_rc(u, announce_both(u, r, true));
+                rc = lm_rc(u, announce_all(u, r, true));
         }
         if (rc == AE_OK)
             rc = lm_rc(u, put_pieces(u, r, *done, *done + LM_STEP));
@@ -320,7 +330,7 @@ static int put_last(struct lm_use *u, const struct ae_cache_key *k,
     if (done == 0)
         rc = lm_prepare(u, k, r);
     else
-        rc = lm_rc(u, announce_both(u, r, false));
+        rc = lm_rc(u, announce_all(u, r, false));
     if (rc == AE_OK)
         rc = lm_rc(u, put_pieces(u, r, done, n));
     if (rc == AE_OK)
@@ -339,7 +349,8 @@ int lm_put(struct lm_store *s, const struct ae_cache_key *k,
 {
     struct lm_use u;
     uint32_t      done = 0, n = pieces_of(r->f.body_id, r->body)
-                              + pieces_of(r->f.gzip_id, r->gzip);
+                              + pieces_of(r->f.gzip_id, r->gzip)
+                              + pieces_of(r->f.other_id, r->other);
     int           rc = lm_write_lock(s, &u, 0);
 
     if (rc)

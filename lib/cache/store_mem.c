@@ -86,7 +86,8 @@ static int copy_out(const struct item *i, ae_arena *a, struct ae_entry *out)
     *out = i->e;
     ae_str *const span[] = { &out->ctype, &out->project, &out->ns,
                              &out->name, &out->body, &out->etag,
-                             &out->gzip, &out->owner };
+                             &out->gzip, &out->other,
+                             &out->owner };
     for (size_t n = 0; n < sizeof(span) / sizeof(span[0]); n++)
         if (span[n]->p)
             span[n]->p = text + (span[n]->p - i->text);
@@ -95,10 +96,11 @@ static int copy_out(const struct item *i, ae_arena *a, struct ae_entry *out)
 
 static void choose(struct ae_entry *out, unsigned want, uint64_t id)
 {
-    out->coded = (want & AE_WANT_GZIP) && out->gzip.n;
-    if (out->coded)
-        out->body = out->gzip;
-    out->gzip = ae_s(NULL, 0);
+    out->coding = ae_cache_pick(want, out->gzip.n > 0, out->other.n
+                                ? out->coding : AE_CODING_NONE);
+    if (out->coding)
+        out->body = out->coding == AE_CODING_GZIP ? out->gzip : out->other;
+    out->gzip = out->other = ae_s(NULL, 0);
     out->length = out->body.n;
     out->id = id;
     out->apart = (want & AE_WANT_APART) && out->length > AE_APART;
@@ -158,7 +160,8 @@ static int64_t mem_read(ae_store *s, const struct ae_entry *e, uint64_t from,
     for (size_t b = 0; b < BUCKETS; b++)
         for (const struct item *i = m->bucket[b]; i; i = i->next)
             if (i->id == e->id) {
-                ae_str all = e->coded ? i->e.gzip : i->e.body;
+                ae_str all = e->coding == AE_CODING_GZIP ? i->e.gzip
+                    : e->coding ? i->e.other : i->e.body;
                 ae_str part = ae_sub(all, (size_t)from,
                                      n / AE_PIECE * AE_PIECE);
 
@@ -203,7 +206,7 @@ static struct item *item_new(const struct ae_cache_key *k,
                              const struct ae_entry *e)
 {
     size_t n = k->full.n + e->ctype.n + e->project.n + e->ns.n + e->name.n
-        + e->body.n + e->gzip.n + e->etag.n + e->owner.n;
+        + e->body.n + e->gzip.n + e->other.n + e->etag.n + e->owner.n;
     struct item *i = calloc(1, sizeof(*i) + n);
 
     if (!i)
@@ -219,6 +222,7 @@ static struct item *item_new(const struct ae_cache_key *k,
     i->e.owner = keep(i, e->owner);
     i->e.body = keep(i, e->body);
     i->e.gzip = keep(i, e->gzip);
+    i->e.other = keep(i, e->other);
     i->sum = item_sum(i);
     i->cost = ENTRY_COST + n;
     return i;
@@ -357,8 +361,10 @@ static int mem_commit(ae_stream *w, const struct ae_entry *e, bool coded)
     int             rc;
 
     all.body = ae_buf_str(&w->part[0]);
-    if (coded)
+    if (coded && e->coding == AE_CODING_GZIP)
         all.gzip = ae_buf_str(&w->part[1]);
+    else if (coded)
+        all.other = ae_buf_str(&w->part[1]);
     rc = w->a.failed ? AE_E_NOMEM
         : mem_put(&w->m->s, &w->k, &all, w->tags, w->ntags, w->gen, w->scope);
     mem_abort(w);

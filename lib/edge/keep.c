@@ -148,6 +148,19 @@ static const char *learn(ae_txn *t, ae_str body, struct ae_object *o)
 
 /* ---- small -------------------------------------------------------------- */
 
+/* gzip, which all can read, and what who asked would rather have. */
+static void compress(ae_txn *t, struct ae_entry *en)
+{
+    enum ae_coding best = ae_coding_first(ae_coding_wants(
+        t->req->hdr[AE_H_ACCEPT_ENCODING]));
+
+    en->gzip = ae_coding_once(&t->a, AE_CODING_GZIP, en->body);
+    if (best == AE_CODING_NONE || best == AE_CODING_GZIP)
+        return;
+    en->coding = best;
+    en->other = ae_coding_once(&t->a, best, en->body);
+}
+
 static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
 {
     ae_store *s = ae_edge_store(t->e);
@@ -162,7 +175,7 @@ static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
     en.body = body;
     key = ae_list_key(t, body, &room);
     if (t->loc->gzip == 1 && key == &t->key)
-        en.gzip = ae_gzip_once(&t->a, body);
+        compress(t, &en);
     en.etag = ae_answer_etag(t, body, scope_of(t));
     ae_lock(t->e, &t->e->store_lock);
     rc = s->ops->put(s, key, &en, t->tags, t->ntags, t->gen, scope_of(t));
@@ -189,7 +202,7 @@ struct ae_keep {
     struct ae_track  track;
     struct ae_entry  en;
     struct ae_etag  *tag;
-    ae_gzip         *gzip;
+    ae_coder        *coder;
     ae_stream       *w;
     bool             coded; /* the compressed body is whole so far */
     int              rc;
@@ -212,8 +225,8 @@ static bool feed(struct ae_keep *k, ae_str part)
     ae_track_feed(&k->track, part);
     if (k->tag)
         ae_etag_feed(k->tag, part);
-    if (k->coded)
-        ae_gzip_feed(k->gzip, part, false);
+    if (k->coded && !ae_coder_feed(k->coder, part, false))
+        k->coded = false;
     k->rc = k->track.bad ? AE_E_SYNTAX : s->ops->write(k->w, false, part);
     return k->rc == AE_OK;
 }
@@ -222,8 +235,8 @@ static void drop(struct ae_keep *k)
 {
     ae_store *s = ae_edge_store(k->t->e);
 
-    ae_gzip_free(k->gzip);
-    k->gzip = NULL;
+    ae_coder_free(k->coder);
+    k->coder = NULL;
     if (k->w)
         s->ops->abort(k->w);
     k->w = NULL;
@@ -247,10 +260,11 @@ static const char *open_keep(ae_txn *t, ae_str start, struct ae_keep *k)
                                scope_of(t), &k->w));
     if (why)
         return why;
-    if (t->loc->gzip == 1
-        && ae_gzip_accepted(t->req->hdr[AE_H_ACCEPT_ENCODING]))
-        k->gzip = ae_gzip_new(put_coded, k);
-    k->coded = k->gzip != NULL;
+    k->en.coding = ae_coding_first(ae_coding_wants(
+        t->req->hdr[AE_H_ACCEPT_ENCODING]));
+    if (t->loc->gzip == 1)
+        k->coder = ae_coder_new(k->en.coding, put_coded, k);
+    k->coded = k->coder != NULL;
     return NULL;
 }
 
@@ -323,8 +337,8 @@ const char *ae_keep_end(ae_txn *t)
         return "not-json";
     if (k->en.fresh_until_us <= ae_edge_wall(t->e))
         return "expired";
-    if (k->coded)
-        ae_gzip_feed(k->gzip, ae_s("", 0), true);
+    if (k->coded && !ae_coder_feed(k->coder, ae_s("", 0), true))
+        k->coded = false;
     if (k->tag)
         k->en.etag = etag_end(t, k->tag);
     if (t->a.failed)

@@ -78,8 +78,9 @@ static void hit_fields(ae_txn *t, const struct ae_entry *en, ae_str etag,
                     ae_s(t->age, digits(t->age, age > 0 ? age : 0)));
     if (etag.n)
         ae_reply_header(t, AE_STR("ETag"), etag);
-    if (en->coded)
-        ae_reply_header(t, AE_STR("Content-Encoding"), AE_STR("gzip"));
+    if (en->coding)
+        ae_reply_header(t, AE_STR("Content-Encoding"),
+                        ae_cs(ae_coding_name(en->coding)));
     if (t->loc->status_header <= 0 || n + 32 > sizeof t->status_text)
         return;
     memcpy(t->status_text, how.p, n);
@@ -92,19 +93,22 @@ static void hit_fields(ae_txn *t, const struct ae_entry *en, ae_str etag,
 
 /* Another encoding is another representation, with a validator of its own
  * (RFC 9110 section 8.8.3). */
-static ae_str coded_etag(ae_txn *t, ae_str etag)
+static ae_str coded_etag(ae_txn *t, const struct ae_entry *en)
 {
-    if (etag.n < 2)
+    ae_str etag = en->etag;
+
+    if (etag.n < 2 || !en->coding)
         return etag;
     return ae_concat(&t->a, (ae_str[]){ ae_sub(etag, 0, etag.n - 1),
-                                        AE_STR("-gzip\"") }, 2);
+                     AE_STR("-"), ae_cs(ae_coding_name(en->coding)),
+                     AE_STR("\"") }, 4);
 }
 
 /* K14: the caller may have the body, so they may hear that it is the same. */
 static void fill(ae_txn *t, const struct ae_entry *en, ae_str how)
 {
     ae_str inm = t->req->hdr[AE_H_IF_NONE_MATCH];
-    ae_str etag = en->coded ? coded_etag(t, en->etag) : en->etag;
+    ae_str etag = coded_etag(t, en);
 
     t->nreply_hdr = 0;
     t->apart = NULL;
@@ -184,8 +188,8 @@ static bool look_up(ae_txn *t, unsigned want, struct ae_entry *en)
     bool found;
     int rc = 0;
 
-    if (ae.n && t->loc->gzip == 1 && ae_gzip_accepted(ae))
-        want |= AE_WANT_GZIP;
+    if (ae.n && t->loc->gzip == 1)
+        want |= ae_coding_wants(ae);
     if (!t->page) { /* what the upstream sends is no page */
         ae_lock(t->e, &t->e->store_lock);
         rc = s->ops->find(s, &t->key, t->tags, t->ntags, t->wall_us, want,

@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use ArgoEdge::Build qw(run top);
 use ArgoEdge::Scenario;
 use ArgoEdge::Server;
 use IO::Uncompress::Gunzip qw(gunzip);
@@ -113,6 +114,64 @@ scenarios({ settings => { lists => 'off' },
         is $r->{header}{'content-encoding'}, undef, 'not coded';
         is plain(hit($w, $CLUSTERS, @gzip)), $r->{body}, 'the same';
     } },
+);
+
+# Codings that this was built with, and that curl can read.
+my %coding = do {
+    open my $fh, '<', top() . '/build/ae_config.h' or die $!;
+    my $built = join '', <$fh>;
+    my (undef, $curl) = run('curl', '-V');
+    map { $_->[0] => $built =~ /^#define AE_\U$_->[1]\E 1$/m
+            && $curl =~ /\Q$_->[1]\E/ } [ br => 'brotli' ], [ zstd => 'zstd' ];
+};
+
+# The body as curl decodes it.
+sub decoded {
+    my ($w, $line, $coding) = @_;
+    my ($target) = $line =~ /^GET (.*)/;
+    $w->{asked}++;
+    my ($rc, $out) = run('curl', '-s', '--compressed', '-H',
+        "Accept-Encoding: $coding", '-H', 'Authorization: Bearer '
+            . $w->token('alice'),
+        'http://127.0.0.1:' . $w->server->port . $target);
+    return $out;
+}
+
+scenarios({ settings => { lists => 'off' } },
+    (map { my $c = $_; { id => "C-$c", say => 'compressed by another',
+            run => sub {
+        my ($w) = @_;
+        plan skip_all => "not built with $c" if !$coding{$c};
+        for my $n (5000, 200_000, 700_000) {
+            my $body = large_body($n);
+            my $large = $n > 262_144;
+            $w->says($CLUSTERS => json_answer($body));
+            # the first one who asks says which coding is worth it
+            $w->ask(alice => $CLUSTERS, header => [ 'Accept-Encoding' =>
+                "gzip, deflate, $c", 'Cache-Control' => 'no-cache' ]);
+            my $z = hit($w, $CLUSTERS, header =>
+                [ 'Accept-Encoding' => "gzip, $c" ]);
+            is $z->{header}{'content-encoding'}, $c, "$n bytes: $c";
+            is $z->{header}{'content-length'}, length $z->{body},
+                'its length';
+            cmp_ok length $z->{body}, '<', $n / 5, 'smaller';
+            like $z->{header}{etag}, qr/^"[0-9a-f]{32}-$c"$/, 'validator';
+            like $z->{header}{vary}, qr/Accept-Encoding/, 'Vary';
+            ok decoded($w, $CLUSTERS, $c) eq $body, 'the same body';
+            is hit($w, $CLUSTERS, header => [ 'Accept-Encoding' => $c,
+                'If-None-Match' => $z->{header}{etag} ])->{status}, 304,
+                'unchanged';
+            my $g = hit($w, $CLUSTERS, header =>
+                [ 'Accept-Encoding' => "$c;q=0.5, gzip" ]);
+            is $g->{header}{'content-encoding'}, $large ? $c : 'gzip',
+                'as they are weighed';
+            is hit($w, $CLUSTERS, header => [ 'Accept-Encoding' =>
+                "$c;q=0, gzip" ])->{header}{'content-encoding'},
+                $large ? undef : 'gzip', 'refused';
+            ok hit($w, $CLUSTERS)->{body} eq $body, 'and plain';
+        }
+        $w->says($CLUSTERS => undef);
+    } } } qw(br zstd)),
 );
 
 scenarios({ settings => { gzip => 'off', lists => 'off' } },

@@ -58,7 +58,44 @@ static bool reads_as(ae_store *s, const struct ae_entry *e, ae_str want,
     return ok && at == want.n;
 }
 
-static void one(ae_store *s, size_t n, size_t cut)
+#define WANT_BR ((unsigned)AE_CODING_BR << 4)
+#define BR_OR_GZIP (WANT_BR | (unsigned)AE_CODING_GZIP << 8)
+#define GZIP_OR_BR (AE_WANT_GZIP | (unsigned)AE_CODING_BR << 8)
+
+/* A body put at once in three forms, whatever lies where. */
+static void forms(ae_store *s, size_t n)
+{
+    struct pool         p;
+    ae_arena           *a = pool_new(&p);
+    struct ae_cache_key k = key_of(a, s, "forms");
+    struct ae_entry     e = entry_of(body_of(a, n, 3), MINUTE), f;
+    ae_str              tag = AE_STR("t");
+    uint64_t            gen;
+
+    e.gzip = body_of(a, n / 2, 9);
+    e.other = body_of(a, n / 3, 5);
+    e.coding = AE_CODING_BR;
+    s->ops->generations(s, &tag, 1, &gen);
+    tap_ok(s->ops->put(s, &k, &e, &tag, 1, &gen, AE_STR("me")) == AE_OK,
+           "%zu bytes in three forms", n);
+    tap_ok(look(s, a, "forms", 0, &f) == 1 && ae_eq(f.body, e.body)
+           && f.coding == AE_CODING_NONE, "plain");
+    tap_ok(look(s, a, "forms", AE_WANT_GZIP, &f) == 1
+           && ae_eq(f.body, e.gzip) && f.coding == AE_CODING_GZIP, "gzip");
+    tap_ok(look(s, a, "forms", BR_OR_GZIP, &f) == 1
+           && ae_eq(f.body, e.other) && f.coding == AE_CODING_BR, "br first");
+    tap_ok(look(s, a, "forms", GZIP_OR_BR, &f) == 1
+           && f.coding == AE_CODING_GZIP, "gzip first");
+    tap_ok(look(s, a, "forms", (unsigned)AE_CODING_ZSTD << 4, &f) == 1
+           && f.coding == AE_CODING_NONE && ae_eq(f.body, e.body),
+           "what is not there is not given");
+    if (e.other.n > AE_APART)
+        tap_ok(look(s, a, "forms", WANT_BR | AE_WANT_APART, &f) == 1
+               && f.apart && reads_as(s, &f, e.other, AE_PIECE), "apart");
+    pool_free(&p);
+}
+
+static void one(ae_store *s, size_t n, size_t cut, enum ae_coding as)
 {
     struct pool     p;
     ae_arena       *a = pool_new(&p);
@@ -67,13 +104,14 @@ static void one(ae_store *s, size_t n, size_t cut)
     struct put      w;
 
     start(s, a, "x", &w);
+    w.e.coding = as;
     tap_ok(feed(s, &w, false, body, cut) == AE_OK
            && feed(s, &w, true, z, cut) == AE_OK, "%zu bytes by %zu", n, cut);
     tap_ok(s->ops->commit(w.w, &w.e, true) == AE_OK, "commit");
-    tap_ok(look(s, a, "x", 0, &e) == 1 && ae_eq(e.body, body) && !e.coded,
+    tap_ok(look(s, a, "x", 0, &e) == 1 && ae_eq(e.body, body) && !e.coding,
            "at once");
-    tap_ok(look(s, a, "x", AE_WANT_GZIP, &e) == 1 && ae_eq(e.body, z)
-           && e.coded, "the other form");
+    tap_ok(look(s, a, "x", BR_OR_GZIP, &e) == 1 && ae_eq(e.body, z)
+           && e.coding == as, "the other form");
     if (n <= AE_APART) {
         tap_ok(look(s, a, "x", AE_WANT_APART, &e) == 1 && !e.apart, "small");
     } else {
@@ -113,7 +151,7 @@ static void ends(ae_store *s)
     feed(s, &v, false, ae_sub(body, 1, body.n), 99999);
     tap_ok(s->ops->commit(w.w, &w.e, true) == AE_OK, "two: the one");
     tap_ok(look(s, a, "y", AE_WANT_GZIP, &e) == 1 && ae_eq(e.body, body)
-           && !e.coded, "without another form");
+           && !e.coding, "without another form");
     tap_ok(s->ops->commit(v.w, &v.e, false) == AE_OK, "two: the other");
     tap_ok(look(s, a, "y", 0, &e) == 1
            && ae_eq(e.body, ae_sub(body, 1, body.n)), "the last one stays");
@@ -187,8 +225,11 @@ static void both(ae_store *s)
     const size_t n[] = { 20, 1500, 16360, 16361, 65536, 65537, 300000,
                          1000001 };
 
-    for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++)
-        one(s, n[i], i % 2 ? 4096 : 70001);
+    for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++) {
+        one(s, n[i], i % 2 ? 4096 : 70001,
+            i % 3 ? AE_CODING_GZIP : AE_CODING_BR);
+        forms(s, n[i]);
+    }
     ends(s);
 }
 
