@@ -9,65 +9,82 @@
 /* a transaction takes a handful of steps; this ends a runaway */
 #define MAX_STEPS  64
 
+/* what a request takes as a rule, our context first */
+#define BLOCK      10240
+#define HEAD       APR_ALIGN(sizeof(argo_edge_ctx), 16)
+
 argo_edge_ctx *argo_edge_get_ctx(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &argo_edge_module);
 }
 
-static const struct ae_loc *loc_of(const request_rec *r)
+static const argo_edge_dir_conf *dir_conf(const request_rec *r)
 {
-    argo_edge_dir_conf *dcf = ap_get_module_config(r->per_dir_config,
-                                                   &argo_edge_module);
-
-    return &dcf->loc;
+    return ap_get_module_config(r->per_dir_config, &argo_edge_module);
 }
 
 /* The mode of a request that is ours to decide, else AE_MODE_OFF.  A
  * sub-request belongs to a main request that was decided. */
 static int enabled(const request_rec *r)
 {
-    const struct ae_loc *l = loc_of(r);
-    int mode = r->main ? AE_MODE_OFF : l->mode;
+    const argo_edge_dir_conf *dcf = dir_conf(r);
 
-    if (!r->main && l->serve > AE_SERVE_NONE)
-        mode = AE_MODE_ENFORCE; /* as ae_loc_defaults() says it */
-    return mode == AE_MODE_UNSET ? AE_MODE_OFF : mode;
+    if (r->main)
+        return AE_MODE_OFF;
+    return dcf->ready ? dcf->full.mode : AE_MODE_ENFORCE;
 }
 
 /* What a purge does is not undone: Require speaks first. */
 static int late(const request_rec *r)
 {
-    return loc_of(r)->serve == AE_SERVE_PURGE;
+    return dir_conf(r)->loc.serve == AE_SERVE_PURGE;
 }
 
-/* The first block of a transaction is one that another has left, still warm:
- * from the pool it would be a node of its own for each request. */
-static void *txn_alloc(void *data, size_t n)
+/* Context and transaction lie in a block that another request has left, still
+ * warm: from the pool they would be a node of its own for each. */
+static argo_edge_ctx *take_block(argo_edge_conf *mc)
 {
-    argo_edge_ctx *ctx = data;
-    volatile void **slot = ctx->mc->blocks;
+    argo_edge_ctx *ctx = NULL;
+
+#ifndef AE_ARENA_EMULATE
     int i;
 
-    if (ctx->block || n > ARGO_EDGE_BLOCK)
-        return argo_edge_pool_alloc(ctx->r->pool, n);
-    for (i = 0; i < ARGO_EDGE_BLOCKS && !ctx->block; i++)
-        if (slot[i])
-            ctx->block = apr_atomic_xchgptr(&slot[i], NULL);
-    if (!ctx->block)
-        ctx->block = malloc(ARGO_EDGE_BLOCK);
-    return ctx->block;
+    for (i = 0; i < ARGO_EDGE_BLOCKS && !ctx; i++)
+        if (mc->blocks[i])
+            ctx = apr_atomic_xchgptr(&mc->blocks[i], NULL);
+#endif
+    if (!ctx)
+        ctx = malloc(BLOCK);
+    if (ctx) {
+        memset(ctx, 0, sizeof(*ctx));
+        ctx->mc = mc;
+        ctx->spare = (char *) ctx + HEAD;
+    }
+    return ctx;
 }
 
 static void leave_block(argo_edge_ctx *ctx)
 {
+#ifndef AE_ARENA_EMULATE
     volatile void **slot = ctx->mc->blocks;
     int i;
 
-    for (i = 0; i < ARGO_EDGE_BLOCKS && ctx->block; i++)
-        if (!slot[i] && !apr_atomic_casptr(&slot[i], ctx->block, NULL))
-            ctx->block = NULL;
-    free(ctx->block);
-    ctx->block = NULL;
+    for (i = 0; i < ARGO_EDGE_BLOCKS; i++)
+        if (!slot[i] && !apr_atomic_casptr(&slot[i], ctx, NULL))
+            return;
+#endif
+    free(ctx);
+}
+
+static void *txn_alloc(void *data, size_t n)
+{
+    argo_edge_ctx *ctx = data;
+    void *p = ctx->spare;
+
+    if (!p || n > BLOCK - HEAD)
+        return argo_edge_pool_alloc(ctx->r->pool, n);
+    ctx->spare = NULL;
+    return p;
 }
 
 /* May run on any thread, after the last byte has left. */
@@ -81,36 +98,33 @@ static apr_status_t end(void *data)
         ae_txn_resp_end(ctx->txn, false);
     }
     ae_txn_end(ctx->txn);
-    ctx->txn = NULL;
-    leave_block(ctx);
     apr_atomic_dec32(&ctx->mc->live);
+    leave_block(ctx);
     return APR_SUCCESS;
 }
 
 static argo_edge_ctx *begin(request_rec *r)
 {
-    argo_edge_dir_conf *dcf = ap_get_module_config(r->per_dir_config,
-                                                   &argo_edge_module);
-    argo_edge_ctx *ctx = apr_pcalloc(r->pool, sizeof(*ctx));
+    const argo_edge_dir_conf *dcf = dir_conf(r);
+    argo_edge_conf *mc = argo_edge_main();
+    argo_edge_ctx *ctx;
     struct ae_mem mem;
 
-    ctx->r = r;
-    ctx->mc = argo_edge_main();
-    ctx->loc = dcf->loc;
-    ctx->redirected = r->prev != NULL;
-    ae_loc_defaults(&ctx->loc);
-    if (!ctx->mc->engine)
+    if (!mc->engine || !dcf->ready || (ctx = take_block(mc)) == NULL)
         return NULL;
-    argo_edge_poll(ctx->mc);
+    argo_edge_poll(mc);
+    ctx->r = r;
+    ctx->loc = &dcf->full;
+    ctx->redirected = r->prev != NULL;
     argo_edge_fill(ctx);
     mem.alloc = txn_alloc;
     mem.ctx = ctx;
-    ctx->txn = ae_txn_begin(ctx->mc->engine, &ctx->loc, &ctx->req, mem);
+    ctx->txn = ae_txn_begin(mc->engine, ctx->loc, &ctx->req, mem);
     if (!ctx->txn) {
         leave_block(ctx);
         return NULL;
     }
-    apr_atomic_inc32(&ctx->mc->live);
+    apr_atomic_inc32(&mc->live);
     apr_pool_cleanup_register(r->pool, ctx, end, apr_pool_cleanup_null);
     ap_set_module_config(r->request_config, &argo_edge_module, ctx);
     return ctx;
@@ -133,7 +147,7 @@ static int error_page(request_rec *r)
     ctx->answer = NULL;
     ctx->body = NULL;
     ap_set_module_config(r->request_config, &argo_edge_module, ctx);
-    if (ctx->loc.mode == AE_MODE_ENFORCE)
+    if (ctx->loc->mode == AE_MODE_ENFORCE)
         argo_edge_edit_request(r, ctx);
     return 1;
 }
@@ -149,7 +163,7 @@ static int carry_out(request_rec *r, argo_edge_ctx *ctx)
         r->user = user;
         r->ap_auth_type = "ArgoEdge";
     }
-    if (ctx->loc.mode == AE_MODE_SHADOW)
+    if (ctx->loc->mode == AE_MODE_SHADOW)
         return DECLINED;
     switch (ctx->act.kind) {
     case AE_FORWARD:
@@ -173,7 +187,6 @@ static int drive(request_rec *r, argo_edge_ctx *ctx)
     int rc, n;
 
     for (n = 0; n < MAX_STEPS; n++) {
-        memset(&ctx->act, 0, sizeof(ctx->act));
         ae_txn_step(ctx->txn, &ctx->act);
         switch (ctx->act.kind) {
         case AE_NEED_BODY:

@@ -7,7 +7,7 @@
 
 #include "mod_proxy.h"
 
-static const char filter_name[] = "ARGO_EDGE";
+static ap_filter_rec_t *filter;
 
 static void insert(request_rec *r, unsigned handled)
 {
@@ -17,7 +17,7 @@ static void insert(request_rec *r, unsigned handled)
         || ctx->act.kind != AE_FORWARD)
         return;
     ctx->handled = handled;
-    ap_add_output_filter(filter_name, ctx, r, r->connection);
+    ap_add_output_filter_handle(filter, ctx, r, r->connection);
 }
 
 /* For handlers, and once more for the errors that httpd makes of them. */
@@ -38,11 +38,17 @@ static void put(request_rec *r, ae_str *field, const char *value)
                             : value);
 }
 
-static void look(request_rec *r, const apr_table_t *t, struct ae_resp *resp)
+static int is(const char *key, const char *name)
 {
+    return strcasecmp(key, name) == 0;
+}
+
+static void look(argo_edge_ctx *ctx, const apr_table_t *t,
+                 struct ae_resp *resp)
+{
+    request_rec *r = ctx->r;
     const apr_array_header_t *a = apr_table_elts(t);
     const apr_table_entry_t *h = (const apr_table_entry_t *) a->elts;
-    apr_off_t n;
     int i;
 
     for (i = 0; i < a->nelts; i++) {
@@ -50,24 +56,27 @@ static void look(request_rec *r, const apr_table_t *t, struct ae_resp *resp)
 
         switch (*k | 0x20) {
         case 'c':
-            if (ap_cstr_casecmp(k, "Content-Length") == 0)
-                resp->content_length = ap_parse_strict_length(&n, v) ? n : -1;
-            else if (ap_cstr_casecmp(k, "Cache-Control") == 0)
+            if (is(k, "Content-Length"))
+                resp->content_length = argo_edge_length(v);
+            else if (is(k, "Cache-Control"))
                 put(r, &resp->cache_control, v);
-            else if (ap_cstr_casecmp(k, "Content-Encoding") == 0)
+            else if (is(k, "Content-Encoding"))
                 put(r, &resp->content_encoding, v);
             break;
         case 'g':
-            resp->has_renew |= ap_cstr_casecmp(k, "Grpc-Metadata-Renew-Token")
-                               == 0;
+            resp->has_renew |= is(k, "Grpc-Metadata-Renew-Token");
+            ctx->odd = 1;
             break;
         case 's':
-            if (ap_cstr_casecmp(k, "Set-Cookie") == 0)
+            if (is(k, "Set-Cookie"))
                 put(r, &resp->set_cookie, v);
             break;
         case 'v':
-            if (ap_cstr_casecmp(k, "Vary") == 0)
+            if (is(k, "Vary"))
                 put(r, &resp->vary, v);
+            break;
+        case 'x':
+            ctx->odd = 1;
             break;
         default:
             break;
@@ -75,15 +84,17 @@ static void look(request_rec *r, const apr_table_t *t, struct ae_resp *resp)
     }
 }
 
-static void response(request_rec *r, struct ae_resp *resp)
+static void response(argo_edge_ctx *ctx, struct ae_resp *resp)
 {
+    request_rec *r = ctx->r;
+
     memset(resp, 0, sizeof(*resp));
     resp->status = r->status;
     resp->content_length = -1;
     if (r->content_type)
         resp->ctype = ae_cs(r->content_type);
-    look(r, r->headers_out, resp);
-    look(r, r->err_headers_out, resp);
+    look(ctx, r->headers_out, resp);
+    look(ctx, r->err_headers_out, resp);
 }
 
 /* From the end: what is taken out moves the rest down. */
@@ -101,19 +112,20 @@ static void strip(argo_edge_ctx *ctx, apr_table_t *t)
 static void edit_response(request_rec *r, argo_edge_ctx *ctx,
                           const struct ae_resp_edit *edit)
 {
-    const char *name, *value;
+    const struct ae_field *set = edit->set;
     size_t k;
 
-    strip(ctx, r->headers_out);
-    strip(ctx, r->err_headers_out);
+    if (ctx->odd) {
+        strip(ctx, r->headers_out);
+        strip(ctx, r->err_headers_out);
+    }
     for (k = 0; k < edit->nset; k++) {
-        name = argo_edge_str(r->pool, edit->set[k].name);
-        value = argo_edge_str(r->pool, edit->set[k].value);
-        apr_table_unset(r->err_headers_out, name);
-        if (*value)
-            apr_table_setn(r->headers_out, name, value);
+        apr_table_unset(r->err_headers_out, set[k].name.p);
+        if (set[k].value.n)
+            apr_table_setn(r->headers_out, set[k].name.p,
+                           argo_edge_str(r->pool, set[k].value));
         else
-            apr_table_unset(r->headers_out, name);
+            apr_table_unset(r->headers_out, set[k].name.p);
     }
     /* what went upstream was for the store; the client's wish still steers
      * our own compression */
@@ -193,7 +205,7 @@ static void headers_came(request_rec *r, argo_edge_ctx *ctx)
 
     ctx->responded = 1;
     memset(&edit, 0, sizeof(edit));
-    response(r, &resp);
+    response(ctx, &resp);
     resp.foreign = !is_own(r, ctx);
     if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK)
         edit.feed = false;
@@ -202,9 +214,9 @@ static void headers_came(request_rec *r, argo_edge_ctx *ctx)
         replace(r, ctx, edit.instead);
         return;
     }
-    if (ctx->loc.mode == AE_MODE_ENFORCE)
+    if (ctx->loc->mode == AE_MODE_ENFORCE)
         edit_response(r, ctx, &edit);
-    if (edit.feed && !resp.foreign && ctx->loc.mode == AE_MODE_ENFORCE) {
+    if (edit.feed && !resp.foreign && ctx->loc->mode == AE_MODE_ENFORCE) {
         ctx->feeding = 1;
         ctx->expected = resp.content_length;
     }
@@ -313,6 +325,7 @@ void argo_edge_filter_register(void)
 {
     APR_OPTIONAL_HOOK(proxy, create_req, answer_starts, NULL, NULL,
                       APR_HOOK_MIDDLE);
-    ap_register_output_filter(filter_name, response_filter, NULL,
-                              (ap_filter_type) (AP_FTYPE_RESOURCE - 1));
+    filter = ap_register_output_filter(
+        "ARGO_EDGE", response_filter, NULL,
+        (ap_filter_type) (AP_FTYPE_RESOURCE - 1));
 }

@@ -114,7 +114,7 @@ int argo_edge_handler(request_rec *r)
     int rc;
 
     if (r->main || !ctx || ctx->error_page || !ctx->terminal
-        || ctx->act.kind != AE_CACHED || ctx->loc.mode != AE_MODE_ENFORCE)
+        || ctx->act.kind != AE_CACHED || ctx->loc->mode != AE_MODE_ENFORCE)
         return DECLINED;
     rc = prepare(r, ctx);
     return rc == OK ? send_answer(r, ctx) : rc;

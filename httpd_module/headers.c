@@ -61,6 +61,30 @@ static ae_str cookies(argo_edge_ctx *ctx, const char *value)
     return ae_cs(s);
 }
 
+/* A Content-Length, or -1. */
+apr_int64_t argo_edge_length(const char *value)
+{
+    apr_int64_t n = 0;
+    const char *p = value;
+
+    for (; apr_isdigit(*p); p++) {
+        if (n > (APR_INT64_MAX - 9) / 10)
+            return -1;
+        n = n * 10 + (*p - '0');
+    }
+    return p > value && !*p ? n : -1;
+}
+
+static void body_length(struct ae_req *q, const char *value)
+{
+    apr_int64_t n = argo_edge_length(value);
+
+    if (n < 0)
+        return;
+    q->content_length = n;
+    q->has_body |= n > 0;
+}
+
 /* One walk over the table, whose values live as long as the request.  When
  * the request is edited they stay where they are: tables drop pointers. */
 void argo_edge_fill(argo_edge_ctx *ctx)
@@ -69,7 +93,6 @@ void argo_edge_fill(argo_edge_ctx *ctx)
     struct ae_req *q = &ctx->req;
     const apr_array_header_t *a = apr_table_elts(r->headers_in);
     const apr_table_entry_t *h = (const apr_table_entry_t *) a->elts;
-    apr_off_t len;
     int i, id;
 
     q->size = sizeof(*q);
@@ -82,15 +105,14 @@ void argo_edge_fill(argo_edge_ctx *ctx)
     for (i = 0; i < a->nelts; i++) {
         const char *v = h[i].val ? h[i].val : "";
 
-        if (ap_cstr_casecmp(h[i].key, "Cookie") == 0) {
-            ctx->cookie = cookies(ctx, v);
-            q->ncookie = 1;
-            continue;
-        }
-        if (ap_cstr_casecmp(h[i].key, "Content-Length") == 0
-            && ap_parse_strict_length(&len, v)) {
-            q->content_length = len;
-            q->has_body |= len > 0;
+        if ((h[i].key[0] | 0x20) == 'c') {
+            if (strcasecmp(h[i].key, "Cookie") == 0) {
+                ctx->cookie = cookies(ctx, v);
+                q->ncookie = 1;
+                continue;
+            }
+            if (strcasecmp(h[i].key, "Content-Length") == 0)
+                body_length(q, v);
         }
         id = ae_hdr_lookup(ae_cs(h[i].key));
         if (id < 0)
@@ -116,11 +138,10 @@ void argo_edge_edit_request(request_rec *r, argo_edge_ctx *ctx)
     const apr_array_header_t *a;
     const apr_table_entry_t *h;
     const struct ae_field *set = ctx->act.forward.set;
-    const char *value;
     size_t k;
     int i;
 
-    ctx->accept_encoding = apr_table_get(t, "Accept-Encoding");
+    ctx->accept_encoding = ctx->req.hdr[AE_H_ACCEPT_ENCODING].p;
     if (ctx->rejoined)
         apr_table_setn(t, "Cookie", ctx->cookie.p);
     a = apr_table_elts(t);
@@ -132,10 +153,10 @@ void argo_edge_edit_request(request_rec *r, argo_edge_ctx *ctx)
     if (ctx->act.kind != AE_FORWARD)
         return;
     for (k = 0; k < ctx->act.forward.nset; k++) {
-        value = argo_edge_str(r->pool, set[k].value);
-        if (*value)
-            apr_table_setn(t, argo_edge_str(r->pool, set[k].name), value);
+        if (set[k].value.n)
+            apr_table_setn(t, set[k].name.p,
+                           argo_edge_str(r->pool, set[k].value));
         else
-            apr_table_unset(t, argo_edge_str(r->pool, set[k].name));
+            apr_table_unset(t, set[k].name.p);
     }
 }

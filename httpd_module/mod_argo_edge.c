@@ -47,8 +47,16 @@ static void *create_dir_conf(apr_pool_t *p, char *dir)
     return dcf;
 }
 
-/* Defaults come last, when a request asks: what is merged here may be merged
- * again with a more special place. */
+/* Defaults go beside: what is merged here may be merged again with a more
+ * special place.  A request that meets a <Location> merges once more, all
+ * others find what post_config has made ready. */
+static void ready(argo_edge_dir_conf *dcf)
+{
+    dcf->full = dcf->loc;
+    ae_loc_defaults(&dcf->full);
+    dcf->ready = 1;
+}
+
 static void *merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
 {
     argo_edge_dir_conf *base = basev;
@@ -56,6 +64,7 @@ static void *merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     argo_edge_dir_conf *dcf = apr_pmemdup(p, add, sizeof(*dcf));
 
     ae_loc_merge(&dcf->loc, &base->loc);
+    ready(dcf);
     return dcf;
 }
 
@@ -238,10 +247,14 @@ static int argo_edge_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     argo_edge_conf *mc = ap_get_module_config(s->module_config,
                                               &argo_edge_module);
     ap_watchdog_t *w;
+    server_rec *each;
     int daemons = 1, threads = 1;
 
     (void) plog;
     (void) ptemp;
+    for (each = s; each; each = each->next)
+        ready(ap_get_module_config(each->lookup_defaults,
+                                   &argo_edge_module));
     if (!mc->snapshot)
         return OK;
     /* the store reckons with four readers a worker */

@@ -27,10 +27,9 @@
 /* more than Argo CD needs for userinfo, a project, or a key set */
 #define ARGO_EDGE_FETCH_MAX  (1024 * 1024)
 
-/* of a transaction, with its state; kept for the next: as many as threads
+/* blocks of requests that have ended, kept for the next: as many as threads
  * work at once */
-#define ARGO_EDGE_BLOCK      (16 * 1024)
-#define ARGO_EDGE_BLOCKS     32
+#define ARGO_EDGE_BLOCKS     64
 
 /* unique tags of our log messages */
 #define ARGO_EDGE_NO(n)      "AE" #n ": "
@@ -57,16 +56,18 @@ typedef struct {
 } argo_edge_conf;
 
 typedef struct {
-    struct ae_loc loc;
+    struct ae_loc loc;          /* what is unset stays so, for merges */
+    struct ae_loc full;         /* the same with defaults, once it is ready */
+    int ready;
     apr_uint64_t seen;
 } argo_edge_dir_conf;
 
 typedef struct {
     request_rec *r;
     argo_edge_conf *mc;
-    struct ae_loc loc;          /* merged, with defaults */
+    const struct ae_loc *loc;   /* merged, with defaults */
     ae_txn *txn;
-    void *block;                /* its first */
+    void *spare;                /* what follows in our block, not yet taken */
     struct ae_req req;
     struct ae_act act;
     ae_str cookie;
@@ -86,6 +87,7 @@ typedef struct {
     unsigned feeding:1;
     unsigned replaced:1;        /* the upstream's answer, by a stored one */
     unsigned redirected:1;
+    unsigned odd:1;             /* has a g- or x- field: some are stripped */
     unsigned error_page:1;
 } argo_edge_ctx;
 
@@ -103,6 +105,7 @@ int argo_edge_fixups(request_rec *r);
 
 /* headers.c */
 void argo_edge_fill(argo_edge_ctx *ctx);
+apr_int64_t argo_edge_length(const char *value);
 void argo_edge_edit_request(request_rec *r, argo_edge_ctx *ctx);
 
 /* body.c */

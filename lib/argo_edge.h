@@ -223,7 +223,8 @@ struct ae_act {
         unsigned               flags;  /* AE_FWD_* */
         const struct ae_field *set;    /* request headers to set (replace);
                                           an empty value removes the field;
-                                          names are literals (for ever) */
+                                          names are literals (for ever,
+                                          and they end with a NUL) */
         size_t                 nset;
     } forward;                         /* FORWARD */
     struct { size_t max; } body;       /* NEED_BODY */
@@ -294,7 +295,7 @@ struct ae_resp {
 };
 
 struct ae_resp_edit {
-    const struct ae_field *set;  /* response headers to set; names for ever */
+    const struct ae_field *set;  /* response headers to set; names as above */
     size_t                 nset;
     bool                   feed; /* body wanted: ae_txn_resp_part() */
     const struct ae_act   *instead; /* not NULL: send its reply.* and drop

@@ -196,7 +196,8 @@ void ae_json_quote(ae_buf *b, ae_str s);
 /* User identifier of claims (T1): federated_claims.user_id, else sub. */
 ae_str ae_claims_user(const json_t *claims);
 
-/* Escape bytes for one log line: CTL, '"', '\\' and 8-bit as \xNN (T20). */
+/* Escape bytes for one log line: CTL, '"', '\\' and 8-bit as \xNN (T20).  What
+ * needs nothing comes back as it is, borrowed. */
 ae_str ae_log_escape(ae_arena *a, ae_str s, size_t max);
 
 #endif

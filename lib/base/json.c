@@ -122,15 +122,25 @@ ae_str ae_claims_user(const json_t *claims)
     return id.p ? id : AE_STR("");
 }
 
+static bool hidden(unsigned char c)
+{
+    return c < 0x20 || c >= 0x7F || c == '"' || c == '\\';
+}
+
 ae_str ae_log_escape(ae_arena *a, ae_str s, size_t max)
 {
     ae_buf b;
+    size_t plain = 0;
 
+    while (plain < s.n && !hidden((unsigned char)s.p[plain]))
+        plain++;
+    if (plain == s.n)
+        return max && s.n > max ? ae_s(s.p, max) : s;
     ae_buf_init(&b, a, 0);
     for (size_t i = 0; i < s.n && (max == 0 || b.n < max); i++) {
         unsigned char c = (unsigned char)s.p[i];
 
-        if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\')
+        if (hidden(c))
             ae_buf_printf(&b, "\\x%02X", c);
         else
             ae_buf_putc(&b, (char)c);

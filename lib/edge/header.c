@@ -52,15 +52,34 @@ static bool metadata(ae_str name)
 
 /* Asked for every header of every request: the first letter settles most.
  * Those of webhooks, and no others, begin with an x. */
+#define N(h) (1u << AE_H_##h)
+static const uint32_t by_letter[] = {
+    ['a' - 'a'] = N(AUTHORIZATION) | N(ACCEPT) | N(ACCEPT_ENCODING)
+                  | N(ARGOCD_APP) | N(ARGOCD_PROJECT),
+    ['c' - 'a'] = N(CONTENT_TYPE) | N(CACHE_CONTROL) | N(CONNECTION),
+    ['h' - 'a'] = N(HOST),
+    ['i' - 'a'] = N(IF_NONE_MATCH),
+    ['o' - 'a'] = N(ORIGIN),
+    ['s' - 'a'] = N(SEC_FETCH_SITE),
+    ['t' - 'a'] = N(TRANSFER_ENCODING) | N(TRACEPARENT) | N(TOKEN),
+    ['u' - 'a'] = N(UPGRADE) | N(USER_AGENT),
+    ['x' - 'a'] = (1u << AE_H__N) - (1u << (AE_H_METADATA + 1)),
+};
+#undef N
+
 int ae_hdr_lookup(ae_str name)
 {
-    char c = name.n ? (char)(name.p[0] | 0x20) : '\0';
+    unsigned c = name.n ? (unsigned)(name.p[0] | 0x20) - 'a' : 26;
 
-    if (c == 'g')
+    if (c == 'g' - 'a')
         return metadata(name) ? AE_H_METADATA : -1;
-    for (int i = c == 'x' ? AE_H_METADATA + 1 : 0;
-         i < (c == 'x' ? AE_H__N : AE_H_METADATA); i++)
-        if (names[i][0] == c && ae_ieq(name, ae_cs(names[i])))
+    if (c >= sizeof by_letter / sizeof by_letter[0])
+        return -1;
+    for (uint32_t of = by_letter[c]; of; of &= of - 1) {
+        int i = __builtin_ctz(of);
+
+        if (ae_ieq(name, ae_cs(names[i])))
             return i;
+    }
     return -1;
 }

@@ -4,6 +4,8 @@
  *
  * mod_cache refuses requests with credentials, so that its cases come
  * without; it answers from its quick handler, before any hook of a request.
+ * Plain mod_proxy is as it comes: it tells the upstream the client's address
+ * (ProxyAddHeaders), as we do.
  */
 #include "http.h"
 
@@ -80,7 +82,7 @@ static void make_conf(const struct http_bench *b, const int port[3])
         "StartServers 1\nServerLimit 1\nThreadsPerChild 64\nThreadLimit 64\n"
         "MaxRequestWorkers 64\nMaxKeepAliveRequests 0\n"
         "AllowEncodedSlashes NoDecode\nMergeSlashes Off\n"
-        "ProxyAddHeaders Off\nProxyPreserveHost On\n"
+        "ProxyPreserveHost On\n"
         "TypesConfig /dev/null\nAddType application/json .json\n"
         "ArgoEdgeInputs %s/inputs\nArgoEdgeCache %s/cache size=64m\n"
         "<VirtualHost *:%d>\n"
@@ -94,13 +96,13 @@ static void make_conf(const struct http_bench *b, const int port[3])
         "  ProxyPass / http://127.0.0.1:%d/ nocanon\n"
         "</VirtualHost>\n"
         "<VirtualHost *:%d>\n"
-        "  <Location />\n  ArgoEdge On\n  ArgoEdgeTtl applications=1h\n"
-        "  ArgoEdgeLease 1h\n  </Location>\n"
+        "  ProxyAddHeaders Off\n  ArgoEdge On\n"
+        "  ArgoEdgeTtl applications=1h\n  ArgoEdgeLease 1h\n"
         "  ProxyPass / http://127.0.0.1:%d/ nocanon\n"
         "</VirtualHost>\n"
         "<VirtualHost *:%d>\n"
-        "  <Location />\n  ArgoEdge On\n  ArgoEdgeTtl applications=1h\n"
-        "  ArgoEdgeLease 1h\n  </Location>\n"
+        "  ProxyAddHeaders Off\n  ArgoEdge On\n"
+        "  ArgoEdgeTtl applications=1h\n  ArgoEdgeLease 1h\n"
         "  Header always set Argo-Edge \"expr=%%{note:argo_edge_cache}\"\n"
         "  ProxyPass / http://127.0.0.1:%d/ nocanon\n"
         "</VirtualHost>\n",
