@@ -36,6 +36,34 @@ struct job {
     char             trouble[600];
 };
 
+/* NAME:SIZE as in the directive; whoever made it knows its size. */
+static ae_str zone_name(const struct job *j)
+{
+    ae_str name = ae_cs(j->a->c->zone);
+
+    for (size_t i = name.n; i-- > 0;)
+        if (name.p[i] == ':') {
+            name.n = i;
+            break;
+        }
+    return name;
+}
+
+/* For metrics, where the zone is there and may be written. */
+static void count(const struct job *j, bool good)
+{
+    struct ae_zone_conf c = { .name = zone_name(j) };
+    ae_zone            *z;
+
+    if (!j->zone)
+        return;
+    c.size = ae_zone_size(j->zone);
+    if (ae_zone_open(&c, &z, NULL, NULL) != AE_OK)
+        return;
+    ae_keys_agent_count(z, good);
+    ae_zone_close(z);
+}
+
 static void fail(struct job *j, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -52,6 +80,7 @@ static void fail(struct job *j, const char *fmt, ...)
     snprintf(j->trouble, sizeof(j->trouble), "%s", text);
     j->busy = false;
     j->next_ms = j->a->now_ms + COOL_MS;
+    count(j, false);
 }
 
 /* ---- writing ------------------------------------------------------------ */
@@ -134,6 +163,7 @@ static void got_keys(void *ctx, int status, ae_str body, const char *error)
         if (j->trouble[0] || !j->good_ms)
             agent_log("oidc: keys of %s fetched", j->issuer);
         j->trouble[0] = '\0';
+        count(j, true);
         j->good_ms = j->a->now_ms;
         j->next_ms = j->a->now_ms + EVERY_MS;
         j->busy = false;
@@ -210,16 +240,8 @@ static void *open_job(struct keeper *a)
 /* The zone may appear after us, or be made anew. */
 static void look_at_zone(struct job *j)
 {
-    struct ae_zone_conf c = { .name = ae_cs(j->a->c->zone),
-                              .read_only = true };
+    struct ae_zone_conf c = { .name = zone_name(j), .read_only = true };
     uint64_t            wanted;
-
-    /* NAME:SIZE as in the directive; whoever made it knows its size */
-    for (size_t i = c.name.n; i-- > 0;)
-        if (c.name.p[i] == ':') {
-            c.name.n = i;
-            break;
-        }
 
     if (!c.name.n)
         return;

@@ -35,8 +35,6 @@
     X(shadow_same) X(shadow_closed) X(divergence)                        \
     X(reload) X(reload_failed)                                           \
     X(keys_fetched) X(keys_failed) X(token_logged_out)                   \
-    X(jwt_signature) X(jwt_expired) X(jwt_not_yet) X(jwt_malformed)      \
-    X(jwt_account) X(jwt_project) X(jwt_stricter) X(jwt_other)           \
     X(closed_canonical) X(closed_duplicate) X(closed_credential)         \
     X(closed_token) X(closed_cross_site) X(closed_grpc_off)              \
     X(closed_unknown_route) X(closed_dead_token) X(closed_limit)    \
@@ -53,6 +51,14 @@ enum ae_counter {
 enum ae_result { AE_RES_FAIL = 0, AE_RES_ALLOW, AE_RES_DENY, AE_RES_UNKNOWN,
                  AE_RES_FORWARD, AE_RES_ANSWER, AE_RES__N };
 const char *ae_result_name(unsigned r);
+
+/* Why a token was refused: what operators act upon. */
+enum ae_jwt_why { AE_JWT_OTHER = 0, AE_JWT_SIGNATURE, AE_JWT_EXPIRED,
+                  AE_JWT_NOT_YET, AE_JWT_MALFORMED, AE_JWT_ACCOUNT,
+                  AE_JWT_PROJECT, AE_JWT_REVOKED, AE_JWT_STRICTER,
+                  AE_JWT_NO_SSO, AE_JWT_ISSUER, AE_JWT_AUDIENCE,
+                  AE_JWT_UNKNOWN_KEY, AE_JWT_ALGORITHM, AE_JWT_CLAIMS,
+                  AE_JWT__N };
 
 enum {
     AE_PAIRS = 48,          /* (resource, action) of operations; 0: none */
@@ -71,6 +77,7 @@ struct ae_hist {
 struct ae_stripe {
     _Atomic uint64_t count[AE_N__COUNT];
     _Atomic uint64_t decision[AE_PAIRS][AE_RES__N][AE_CALLERS];
+    _Atomic uint64_t jwt[AE_CALLERS][AE_JWT__N];
     struct ae_hist   decide, upstream;
 } __attribute__((aligned(64)));
 

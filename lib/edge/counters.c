@@ -157,32 +157,65 @@ bool ae_refusal_closed(const ae_txn *t, int status, enum ae_counter *which)
     return false;
 }
 
-/* Argo CD's words for what is wrong with a token, as a closed set. */
-void ae_count_jwt(ae_txn *t, const struct ae_token_result *r)
+const char *ae_jwt_name(unsigned why)
 {
-    static const struct { ae_str part; enum ae_counter n; } why[] = {
-        { { "signature", 9 }, AE_N_jwt_signature },
-        { { "expired", 7 }, AE_N_jwt_expired },
-        { { "not valid yet", 13 }, AE_N_jwt_not_yet },
-        { { "used before issued", 18 }, AE_N_jwt_not_yet },
-        { { "malformed", 9 }, AE_N_jwt_malformed },
-        { { "unverifiable", 12 }, AE_N_jwt_malformed },
-        { { "project", 7 }, AE_N_jwt_project },
-        { { "role", 4 }, AE_N_jwt_project },
-        { { "account", 7 }, AE_N_jwt_account },
-        { { "password", 8 }, AE_N_jwt_account },
-        { { "capability", 10 }, AE_N_jwt_account },
-        { { "identifier", 10 }, AE_N_jwt_account },
+    static const char *const names[AE_JWT__N] = {
+        "other", "signature", "expired", "not_yet_valid", "malformed",
+        "account", "project", "revoked", "stricter", "no_sso", "issuer",
+        "audience", "unknown_key", "algorithm", "claims",
     };
 
-    if (r->stricter) {
-        ae_count(t->e, AE_N_jwt_stricter);
-        return;
+    return why < AE_JWT__N ? names[why] : "other";
+}
+
+/* Argo CD says one sentence for all that is wrong with a token of SSO. */
+static enum ae_jwt_why why_sso(const struct ae_token_result *r)
+{
+    switch (r->sso_at) {
+    case AE_TS_ISSUER:
+        return ae_eq_lit(r->reason, "SSO is not configured") ? AE_JWT_NO_SSO
+                                                             : AE_JWT_ISSUER;
+    case AE_TS_AUDIENCE:  return AE_JWT_AUDIENCE;
+    case AE_TS_KEY:       return AE_JWT_UNKNOWN_KEY;
+    case AE_TS_SIGNATURE: return AE_JWT_SIGNATURE;
+    case AE_TS_NBF:       return AE_JWT_NOT_YET;
+    case AE_TS_ALG:       return AE_JWT_ALGORITHM;
+    default:              return AE_JWT_CLAIMS;
     }
-    for (size_t i = 0; i < sizeof why / sizeof why[0]; i++)
-        if (ae_find_str(r->reason, why[i].part) != SIZE_MAX) {
-            ae_count(t->e, why[i].n);
-            return;
-        }
-    ae_count(t->e, AE_N_jwt_other);
+}
+
+/* Argo CD's words for what is wrong with one of its own, as a closed set. */
+static enum ae_jwt_why why(const struct ae_token_result *r)
+{
+    static const struct { ae_str part; enum ae_jwt_why n; } part[] = {
+        { { "signature", 9 }, AE_JWT_SIGNATURE },
+        { { "expired", 7 }, AE_JWT_EXPIRED },
+        { { "not valid yet", 13 }, AE_JWT_NOT_YET },
+        { { "used before issued", 18 }, AE_JWT_NOT_YET },
+        { { "malformed", 9 }, AE_JWT_MALFORMED },
+        { { "unverifiable", 12 }, AE_JWT_MALFORMED },
+        { { "revoked", 7 }, AE_JWT_REVOKED },
+        { { "project", 7 }, AE_JWT_PROJECT },
+        { { "role", 4 }, AE_JWT_PROJECT },
+        { { "account", 7 }, AE_JWT_ACCOUNT },
+        { { "password", 8 }, AE_JWT_ACCOUNT },
+        { { "capability", 10 }, AE_JWT_ACCOUNT },
+        { { "identifier", 10 }, AE_JWT_ACCOUNT },
+    };
+
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++)
+        if (ae_find_str(r->reason, part[i].part) != SIZE_MAX)
+            return part[i].n;
+    return AE_JWT_OTHER;
+}
+
+void ae_count_jwt(ae_txn *t, const struct ae_token_result *r)
+{
+    enum ae_jwt_why w = r->stricter ? AE_JWT_STRICTER
+                      : r->sso ? why_sso(r) : why(r);
+    unsigned kind = r->kind == AE_KIND_NONE ? AE_CALLER_UNKNOWN
+                                            : (unsigned)r->kind;
+
+    atomic_fetch_add_explicit(&t->e->board.mine->jwt[kind][w], 1,
+                              memory_order_relaxed);
 }

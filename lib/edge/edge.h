@@ -182,6 +182,7 @@ const char *ae_caller_name(unsigned c);
 extern const int64_t ae_decide_us[AE_BUCKETS], ae_upstream_us[AE_BUCKETS];
 void ae_count_decision(struct ae_txn *t);         /* once, when it is done */
 void ae_count_jwt(struct ae_txn *t, const struct ae_token_result *r);
+const char *ae_jwt_name(unsigned why);            /* "signature" */
 /* Is this refusal with |status| one of the closed list?  Its counter then. */
 bool ae_refusal_closed(const struct ae_txn *t, int status,
                        enum ae_counter *which);

@@ -29,6 +29,7 @@ struct shared {
     _Atomic uint64_t seq;
     _Atomic int64_t  good_ns;  /* when the provider answered last, 0 never */
     _Atomic uint64_t wanted;   /* keys that were lacked, for the agent */
+    _Atomic uint64_t agent[2]; /* fetches of the agent: bad, good */
     uint64_t         check;    /* XXH3 over all below it */
     uint64_t         issuer;   /* hash of the issuer that they belong to */
     uint32_t         ndiscovery, njwks;
@@ -70,6 +71,22 @@ uint64_t ae_keys_wanted(const ae_zone *z)
     struct shared *sh = ae_zone_section(z, AE_ZONE_KEYS, sizeof *sh, NULL);
 
     return sh ? atomic_load(&sh->wanted) : 0;
+}
+
+void ae_keys_agent_count(const ae_zone *z, bool good)
+{
+    struct shared *sh = ae_zone_section(z, AE_ZONE_KEYS, sizeof *sh, NULL);
+
+    if (sh)
+        atomic_fetch_add(&sh->agent[good], 1);
+}
+
+void ae_keys_agent_counted(const ae_zone *z, uint64_t n[2])
+{
+    struct shared *sh = ae_zone_section(z, AE_ZONE_KEYS, sizeof *sh, NULL);
+
+    n[0] = sh ? atomic_load(&sh->agent[0]) : 0;
+    n[1] = sh ? atomic_load(&sh->agent[1]) : 0;
 }
 
 void ae_keys_close(ae_engine *e)

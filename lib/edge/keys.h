@@ -30,6 +30,10 @@ bool ae_keys_going_on(ae_txn *t, enum ae_step_ret *ret);
 
 /* How often a key was lacked by those who share |z|: for the agent. */
 uint64_t ae_keys_wanted(const ae_zone *z);
+/* The agent asked for the documents: counted for metrics.  |n|: failures, then
+ * successes. */
+void ae_keys_agent_count(const ae_zone *z, bool good);
+void ae_keys_agent_counted(const ae_zone *z, uint64_t n[2]);
 
 /* ---- revoke.c ----------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
  * token or application is ever one.
  */
 #include "edge/edge.h"
+#include "edge/keys.h"
 
 #include <stddef.h>
 
@@ -94,15 +95,6 @@ static const struct row {
     { "tokens", "result", "ok", AE_N_token_ok, NULL },
     { "tokens", "result", "refused", AE_N_token_refused, NULL },
     { "tokens", "result", "unknown", AE_N_token_unknown, NULL },
-    { "jwt_rejected", "reason", "signature", AE_N_jwt_signature,
-      "Tokens that did not verify." },
-    { "jwt_rejected", "reason", "expired", AE_N_jwt_expired, NULL },
-    { "jwt_rejected", "reason", "not_yet_valid", AE_N_jwt_not_yet, NULL },
-    { "jwt_rejected", "reason", "malformed", AE_N_jwt_malformed, NULL },
-    { "jwt_rejected", "reason", "account", AE_N_jwt_account, NULL },
-    { "jwt_rejected", "reason", "project", AE_N_jwt_project, NULL },
-    { "jwt_rejected", "reason", "stricter", AE_N_jwt_stricter, NULL },
-    { "jwt_rejected", "reason", "other", AE_N_jwt_other, NULL },
     { "cache_requests", "status", "hit", AE_N_cache_hit,
       "Requests that could have been answered from the cache." },
     { "cache_requests", "status", "miss", AE_N_cache_miss, NULL },
@@ -158,7 +150,7 @@ static void counter_rest(struct out *o, const struct ae_board *board)
 
         for (i = 0; i < NROWS && rows[i].n != (enum ae_counter)c; i++)
             ;
-        if (i < NROWS)
+        if (i < NROWS || c == AE_N_keys_fetched || c == AE_N_keys_failed)
             continue;
         family(o, name, "counter", "Counted by the core.");
         ae_buf_printf(o->b, "argo_edge_%s_total %llu\n", name,
@@ -195,6 +187,60 @@ static void decision_rows(struct out *o, const ae_engine *e)
                                   ae_result_name(r), ae_caller_name(c),
                                   (unsigned long long)n);
             }
+}
+
+static void jwt_rows(struct out *o, const struct ae_board *b)
+{
+    family(o, "jwt_rejected", "counter", "Tokens that were refused, by what "
+           "they say they are and why.");
+    for (unsigned k = 0; k < AE_CALLERS; k++)
+        for (unsigned w = 0; w < AE_JWT__N; w++) {
+            uint64_t n = 0;
+
+            for (size_t i = 0; i < b->nstripe; i++)
+                n += atomic_load_explicit(&b->stripe[i].jwt[k][w],
+                                          memory_order_relaxed);
+            if (n)
+                ae_buf_printf(o->b, "argo_edge_jwt_rejected_total{token_kind="
+                              "\"%s\",reason=\"%s\"} %llu\n",
+                              ae_caller_name(k), ae_jwt_name(w),
+                              (unsigned long long)n);
+        }
+}
+
+/* A label's value: the issuer is the operator's text. */
+static void put_label(ae_buf *b, ae_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\' || s.p[i] == '"')
+            ae_buf_putc(b, '\\');
+        if (s.p[i] == '\n')
+            ae_buf_puts(b, "\\n");
+        else
+            ae_buf_putc(b, s.p[i]);
+    }
+}
+
+/* The SSO provider's documents: by the servers, and by the agent. */
+static void refresh_rows(struct out *o, const ae_engine *e,
+                         const struct ae_sso *sso)
+{
+    static const char *const result[] = { "failure", "success" };
+    uint64_t n[2];
+
+    if (sso->kind != AE_SSO_OIDC && sso->kind != AE_SSO_DEX)
+        return;
+    ae_keys_agent_counted(e->zone, n);
+    n[0] += ae_board_sum(&e->board, AE_N_keys_failed);
+    n[1] += ae_board_sum(&e->board, AE_N_keys_fetched);
+    family(o, "jwks_refresh", "counter", "Times that the key set of the SSO "
+           "provider was asked for.");
+    for (int i = 0; i < 2; i++) {
+        ae_buf_puts(o->b, "argo_edge_jwks_refresh_total{issuer=\"");
+        put_label(o->b, sso->issuer);
+        ae_buf_printf(o->b, "\",result=\"%s\"} %llu\n", result[i],
+                      (unsigned long long)n[i]);
+    }
 }
 
 /* ---- histograms -------------------------------------------------------- */
@@ -333,6 +379,8 @@ void ae_metrics(ae_engine *e, const ae_snapshot *s, bool openmetrics,
     store_gauges(&o, e);
     edge_gauges(&o, e);
     decision_rows(&o, e);
+    jwt_rows(&o, &e->board);
+    refresh_rows(&o, e, &s->in.sso);
     histogram(&o, &e->board, offsetof(struct ae_stripe, decide), ae_decide_us,
               "decision_duration_seconds", "From a request to what becomes "
               "of it; the wait for a body or a look-up included.");

@@ -30,7 +30,7 @@
 
 #include "base/base.h"
 
-#define AE_ZONE_FORMAT 2
+#define AE_ZONE_FORMAT 3
 #define AE_ZONE_MIN ((uint64_t)1 << 20)   /* smallest size of a zone */
 #define AE_ZONE_PRIVATE ((uint64_t)2 << 20) /* without argo_edge_zone */
 

@@ -175,14 +175,27 @@ static enum ae_rule check_secret(const ae_tokens *t, ae_arena *a,
                 "the inputs", "there is no argocd-secret");
         return AE_RULE_OK;
     }
+    out->unlisted = true;
     if (out->kind == AE_KIND_APIKEY && !listed(c, jti, tr))
         return refuse3(a, out, "account ", c->name,
                        " does not have token with id ", jti);
     if (changed(c, iat, tr))
         return refuse(out, AE_STR("account password has changed since token "
                                   "issued"));
+    out->unlisted = false;
     out->confirmed = true;
     return AE_RULE_OK;
+}
+
+enum ae_token_kind ae_account_kind(ae_str subject)
+{
+    ae_str project, role, rest, cap;
+
+    if (project_subject(subject, &project, &role))
+        return AE_KIND_PROJECT;
+    rest = ae_cut(subject, ':', &project);
+    ae_cut(rest, ':', &cap);
+    return ae_eq_lit(cap, "login") ? AE_KIND_LOGIN : AE_KIND_APIKEY;
 }
 
 enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,
@@ -190,7 +203,7 @@ enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,
                               struct ae_token_trace *tr, struct ae_who *out)
 {
     const struct ae_account *c;
-    ae_str                   project, role, rest, cap;
+    ae_str                   project, role;
     bool                     login, has;
 
     memset(out, 0, sizeof(*out));
@@ -198,10 +211,9 @@ enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,
             subject.n ? subject.p : "");
     if (project_subject(subject, &project, &role))
         return check_project(t, a, project, role, jti, iat, tr, out);
-    rest = ae_cut(subject, ':', &out->account);
-    ae_cut(rest, ':', &cap);
-    login = ae_eq_lit(cap, "login");
-    out->kind = login ? AE_KIND_LOGIN : AE_KIND_APIKEY;
+    ae_cut(subject, ':', &out->account);
+    out->kind = ae_account_kind(subject);
+    login = out->kind == AE_KIND_LOGIN;
     if (!t->in->have_accounts) {
         AE_NOTE(tr, AE_TS_ACCOUNT, AE_FOUND_UNKNOWN, "put argocd-cm among the "
                 "inputs", "%.*s: there is no argocd-cm",

@@ -146,10 +146,13 @@ struct ae_who {                      /* result of the account rules */
     enum ae_token_kind kind;
     bool               confirmed;
     bool               no_project;   /* refused: project is not in the inputs */
+    bool               unlisted;     /* as in struct ae_token_result */
     ae_str             account;      /* account part, absent for projects */
     ae_str             reason;
 };
 
+/* The kind of a token of Argo CD's own, by its identifier. */
+enum ae_token_kind ae_account_kind(ae_str subject);
 /* Judge the identifier |subject| (T1) with |jti| and |iat|.  |tr| as in
  * struct ae_gate. */
 enum ae_rule ae_account_check(const ae_tokens *t, ae_arena *a, ae_str subject,

@@ -23,6 +23,7 @@ struct look {
     struct ae_gate      *g;
     int64_t              now;
     bool                 bad;      /* Argo CD refuses this for certain */
+    enum ae_token_step   at;       /* bad: where it was found first */
     const char          *unsure;   /* why it cannot be told */
     bool                 loose;    /* a member's name differs by case only */
     ae_str               kid;
@@ -30,8 +31,10 @@ struct look {
     int64_t              exp, nbf;
 };
 
-static void bad(struct look *l)
+static void bad(struct look *l, enum ae_token_step step)
 {
+    if (!l->bad)
+        l->at = step;
     l->bad = true;
 }
 
@@ -45,7 +48,7 @@ static void unsure(struct look *l, const char *why)
 static void bad_at(struct look *l, enum ae_token_step step,
                    const char *remedy, const char *seen)
 {
-    l->bad = true;
+    bad(l, step);
     AE_NOTE(l->g->trace, step, AE_FOUND_REFUSED, remedy, "%s", seen);
 }
 
@@ -245,7 +248,7 @@ static void check_times(struct look *l)
     if (expired)
         unsure(l, "the token is expired");
     else if (far)
-        bad(l);
+        bad(l, AE_TS_NBF);
     else if (early)
         unsure(l, "the token is not valid yet");
     if (l->g->trace)
@@ -279,7 +282,7 @@ static void check_issuer(struct look *l)
         unsure_at(l, AE_TS_ISSUER, NULL, "Google's issuer in its short form");
         return;
     }
-    bad(l);
+    bad(l, AE_TS_ISSUER);
     AE_NOTE(l->g->trace, AE_TS_ISSUER, AE_FOUND_REFUSED, "it must be the "
             "issuer of oidc.config (with Dex: url and /api/dex) to the byte",
             "%.*s, not %.*s", iss.n ? (int)iss.n : 4, iss.n ? iss.p : "none",
@@ -327,7 +330,7 @@ static void check_audience(struct look *l)
     }
     found = aud ? found && !odd : l->sso->skip_aud;
     if (!found)
-        bad(l);
+        bad(l, AE_TS_AUDIENCE);
     if (l->g->trace)
         note_audience(l, aud, found);
 }
@@ -507,6 +510,7 @@ void ae_token_check_sso(const ae_tokens *t, const ae_keyset *keys, bool fresh,
     ae_str               user;
 
     out->sso = true;
+    out->kind = AE_KIND_OIDC;
     if (l.sso->kind == AE_SSO_UNKNOWN) {
         ae_str why = l.sso->why ? ae_cs(l.sso->why)
                    : AE_STR("whether SSO is configured is not known");
@@ -523,6 +527,8 @@ void ae_token_check_sso(const ae_tokens *t, const ae_keyset *keys, bool fresh,
         check_claims(&l);
     v = signed_by(&l, keys, token);
     if (l.bad || v == AE_KEYS_BAD || (v == AE_KEYS_LACK && fresh && keys)) {
+        out->sso_at = l.bad ? l.at : v == AE_KEYS_BAD ? AE_TS_SIGNATURE
+                                                      : AE_TS_KEY;
         ae_token_refuse(out, FAILED);
         return;
     }

@@ -321,6 +321,7 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
     enum ae_rule    rule;
     ae_str          reason;
 
+    out->kind = ae_account_kind(ae_claims_user(g->claims));
     AE_NOTE(g->trace, AE_TS_ISSUER, AE_FOUND_OK, NULL, "argocd");
     if (!ae_alg_is_hmac(g->alg)) {
         AE_NOTE(g->trace, AE_TS_ALG, AE_FOUND_REFUSED, "tokens of Argo CD are "
@@ -346,6 +347,7 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
                             ae_json_get_str(g->claims, "jti"), tm.iat,
                             g->trace, &who);
     out->no_project = who.no_project;
+    out->unlisted = who.unlisted;
     if (rule == AE_RULE_REFUSED)
         ae_token_refuse(out, who.reason);
     else if (rule == AE_RULE_UNSURE)
@@ -389,6 +391,8 @@ static void judge(const ae_tokens *t, const ae_keyset *keys, bool fresh,
         check_argocd(t, a, &g, token, now, out);
     } else if (t->in->sso.kind == AE_SSO_NONE) {
         out->sso = true;
+        out->kind = AE_KIND_OIDC;
+        out->sso_at = AE_TS_ISSUER;
         AE_NOTE(tr, AE_TS_ISSUER, AE_FOUND_REFUSED, "argocd-cm has neither "
                 "oidc.config nor dex.config with url: no token but Argo CD's "
                 "own is good", "not argocd, and there is no SSO");

@@ -125,6 +125,15 @@ ae_str ae_keyset_uri(const ae_keyset *s);     /* jwks_uri, absent if unknown */
 
 enum ae_token_verdict { AE_TOKEN_REFUSED = 0, AE_TOKEN_OK, AE_TOKEN_UNKNOWN };
 
+/* The checks, in the order in which they are told (trace.c). */
+enum ae_token_step {
+    AE_TS_SIZE, AE_TS_SEGMENTS, AE_TS_HEADER, AE_TS_CLAIMS, AE_TS_ALG,
+    AE_TS_ISSUER, AE_TS_AUDIENCE, AE_TS_KEY, AE_TS_SIGNATURE, AE_TS_EXP,
+    AE_TS_NBF, AE_TS_IAT, AE_TS_SUBJECT, AE_TS_ACCOUNT, AE_TS_ENABLED,
+    AE_TS_CAPABILITY, AE_TS_TOKEN_ID, AE_TS_LISTED, AE_TS_PASSWORD,
+    AE_TS_PROJECT, AE_TS_ROLE_TOKEN, AE_TS_FORM, AE_TS__N
+};
+
 struct ae_token_result {
     enum ae_token_verdict verdict;
     struct ae_identity   *identity;  /* OK: one reference for the caller */
@@ -135,6 +144,13 @@ struct ae_token_result {
                                         Argo CD's rules */
     bool                  too_big;   /* 431 instead of 401 */
     bool                  sso;       /* judged by the rules of SSO */
+    enum ae_token_kind    kind;      /* what it says it is, true or not; NONE
+                                        if it cannot be read */
+    enum ae_token_step    sso_at;    /* REFUSED by these rules: the first
+                                        check that it failed */
+    bool                  unlisted;  /* REFUSED by the account's token list or
+                                        password: Argo CD asks before whether
+                                        it is revoked */
     bool                  lacks_key; /* UNKNOWN for lack of a key: a newer key
                                         set may help */
     bool                  no_project; /* REFUSED only because the inputs do
@@ -177,13 +193,6 @@ void ae_token_check_keys(const ae_tokens *t, const ae_keyset *keys, bool fresh,
 
 /* ---- trace.c: what was looked at, for who asks why ---------------------- */
 
-enum ae_token_step {
-    AE_TS_SIZE, AE_TS_SEGMENTS, AE_TS_HEADER, AE_TS_CLAIMS, AE_TS_ALG,
-    AE_TS_ISSUER, AE_TS_AUDIENCE, AE_TS_KEY, AE_TS_SIGNATURE, AE_TS_EXP,
-    AE_TS_NBF, AE_TS_IAT, AE_TS_SUBJECT, AE_TS_ACCOUNT, AE_TS_ENABLED,
-    AE_TS_CAPABILITY, AE_TS_TOKEN_ID, AE_TS_LISTED, AE_TS_PASSWORD,
-    AE_TS_PROJECT, AE_TS_ROLE_TOKEN, AE_TS_FORM, AE_TS__N
-};
 enum ae_token_found {
     AE_FOUND_NOTHING = 0, /* not reached, or no matter for this token */
     AE_FOUND_OK, AE_FOUND_REFUSED,

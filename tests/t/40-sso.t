@@ -44,12 +44,14 @@ sub place {
             . 'argo_edge_ttl applications=1h; argo_edge_lease 1h;'
             . ($arg{zone} ? "argo_edge_zone $arg{zone}:4m;" : ''),
         conf => { locations =>
-            "location = /.edge/discovery { internal; $timeouts "
+            "location = /m { argo_edge_metrics on; }\n"
+            . "location = /.edge/discovery { internal; $timeouts "
             . "proxy_pass $well; }\n"
             . "location = /.edge/keys { internal; $timeouts "
             . "subrequest_output_buffer_size 256k; proxy_pass $to/keys; }" },
         httpd => { locations =>
-            "ProxyPass /.edge/discovery $well timeout=1\n"
+            "<Location \"/m\">\nArgoEdgeMetrics On\n</Location>\n"
+            . "ProxyPass /.edge/discovery $well timeout=1\n"
             . "ProxyPass /.edge/keys $to/keys timeout=1\n" })->start;
     return { kind => $kind, idp => $idp, in => $in, up => $up, s => $s };
 }
@@ -63,6 +65,12 @@ sub asks { # can-i; 'yes' and 'no' are ours, 'argo' is the upstream's
 sub fetched {
     my ($p, $want, $say) = @_;
     is_deeply $p->{idp}->fetches, { discovery => $want, keys => $want }, $say;
+}
+
+sub counted {
+    my ($p, $what) = @_;
+    my $m = $p->{s}->get('/m')->{body};
+    return $m =~ /^argo_edge_\Q$what\E (\d+)$/m ? $1 : 0;
 }
 
 sub serves {
@@ -109,6 +117,11 @@ sub refuses {
         is $r->{status}, 401, "$what: refused";
         is $r->{body}, $REFUSED, 'in the words of Argo CD';
     }
+    is counted($p, 'jwt_rejected_total{token_kind="oidc",reason="' . $_->[0]
+        . '"}'), $_->[1], "counted as $_->[0]" for [audience => 1],
+        [issuer => 1], [signature => 2], [claims => 1];
+    is counted($p, 'jwks_refresh_total{issuer="' . $idp->issuer
+        . '",result="success"}'), 1, 'and the fetch of the keys';
     my $r = $p->{s}->get($CAN, token => $idp->token({ sub => 'role:admin' }));
     is $r->{status}, 401, 'no subject that looks like a role';
     is $p->{up}->hits, 0, 'nobody was asked';

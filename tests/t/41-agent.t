@@ -187,6 +187,9 @@ for my $kind (kinds()) {
                 '{"value":"argo"}') })->start;
         my $s = ArgoEdge::Server->new(kind => $kind, inputs => $in->dir,
             upstream => $up->port,
+            conf => { locations => "location = /m { argo_edge_metrics on; }" },
+            httpd => { locations =>
+                "<Location \"/m\">\nArgoEdgeMetrics On\n</Location>\n" },
             directives => "argo_edge_zone $zone:4m;")->start;
         my $asks = sub { $s->get($CAN, token => $_[0])->{body}
             =~ /"value":"(\w+)"/ ? $1 : '?' };
@@ -194,6 +197,9 @@ for my $kind (kinds()) {
         is $asks->($token), 'argo', 'without keys Argo CD decides';
         my $a = agent($in, '--zone', "$zone:4m");
         ok until_true(sub { $asks->($token) eq 'yes' }), 'with them we do';
+        like $s->get('/m')->{body}, qr/^argo_edge_jwks_refresh_total\{issuer="\Q@{[
+            $idp->issuer]}\E",result="success"\} 1$/m, 'and count it'
+            if (stat $zone)[4] == $>; # else it may not write there
         kill 'STOP', $a->{pid};
         is $asks->($token), 'yes', 'while the agent hangs';
         kill 'CONT', $a->{pid};
