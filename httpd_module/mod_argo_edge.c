@@ -287,6 +287,23 @@ static apr_status_t stop(void *data)
 }
 
 /* An LMDB environment belongs to the process that opened it. */
+/* A limit's delay keeps a thread: a quarter of them at most.  No hook before
+ * the handler can give its thread back (SUSPENDED), and there it is too late
+ * to refuse. */
+static void waits(struct ae_host *host)
+{
+    int threads = 0, children = 0;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS
+        || ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS
+        || threads < 0 || children < 0)
+        return;
+    if (threads == 0) /* prefork says so */
+        threads = 1;
+    host->waits = (apr_uint32_t) threads / 4;
+    host->waits_all = (apr_uint32_t) threads * (apr_uint32_t) children / 4;
+}
+
 static void argo_edge_child_init(apr_pool_t *pchild, server_rec *s)
 {
     argo_edge_conf *mc = ap_get_module_config(s->module_config,
@@ -297,6 +314,7 @@ static void argo_edge_child_init(apr_pool_t *pchild, server_rec *s)
     if (!mc->snapshot)
         return;
     memset(&err, 0, sizeof(err));
+    waits(&mc->host);
     if (apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT,
                                 ap_server_conf->process->pool) != APR_SUCCESS
         || ae_engine_new(&mc->conf, mc->snapshot, &mc->host, &mc->engine,

@@ -83,12 +83,17 @@ struct ae_mem {
 enum ae_log_level { AE_LOG_ERROR, AE_LOG_WARN, AE_LOG_NOTICE, AE_LOG_INFO,
                     AE_LOG_DEBUG };
 
+#define AE_WAITS_ANY UINT32_MAX
+
 struct ae_host {
     void (*log)(void *ctx, enum ae_log_level level, const char *msg);
     int64_t (*wall_us)(void *ctx); /* UTC, microseconds; NULL = the system's */
     int64_t (*mono_us)(void *ctx); /* monotonic, us; NULL = the system's */
     void *ctx;
-    bool waits; /* the shell carries out AE_WAIT; else it gets a refusal */
+    /* How many requests may wait for their turn at one time (a limit's
+     * delay): in this process, and in all that share the zone.  Further ones
+     * are refused.  AE_WAITS_ANY: waiting costs nothing. */
+    uint32_t waits, waits_all;
     bool one_thread; /* every call into this engine comes from one thread: no
                         lock is taken.  Zero is always right */
 };

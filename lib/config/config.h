@@ -29,7 +29,10 @@ enum ae_serve { AE_SERVE_NONE, AE_SERVE_METRICS, AE_SERVE_STATUS,
 /* Whom a limit is for. */
 enum ae_who_class { AE_WC_ADDRESS, AE_WC_ANONYMOUS, AE_WC_SESSION,
                     AE_WC_APIKEY, AE_WC_PROJECT, AE_WC_OIDC, AE_WC_ANY,
-                    AE_WC_GROUP, AE_WC_USER };
+                    AE_WC_GROUP, AE_WC_USER,
+                    AE_WC_LOGIN, AE_WC_WEBHOOK, /* the shields' own */
+                    AE_WC__N };
+const char *ae_who_class_name(unsigned c); /* "apikey"; "" for others */
 struct ae_who_spec { enum ae_who_class cls; ae_str name; };
 
 /* What an operation costs; the first eight as enum ae_cost of lib/route. */

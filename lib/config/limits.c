@@ -72,20 +72,27 @@ static int burst(ae_str s, struct ae_rate_conf *r, struct ae_err *err)
     return AE_OK;
 }
 
+const char *ae_who_class_name(unsigned c)
+{
+    static const char *const names[AE_WC__N] = {
+        [AE_WC_ADDRESS] = "address", [AE_WC_ANONYMOUS] = "anonymous",
+        [AE_WC_SESSION] = "session", [AE_WC_APIKEY] = "apikey",
+        [AE_WC_PROJECT] = "project", [AE_WC_OIDC] = "oidc",
+        [AE_WC_ANY] = "any", [AE_WC_GROUP] = "group", [AE_WC_USER] = "user",
+        [AE_WC_LOGIN] = "login", [AE_WC_WEBHOOK] = "webhook",
+    };
+
+    return c < AE_WC__N ? names[c] : "";
+}
+
 static int who(ae_arena *a, ae_str s, struct ae_who_spec *w,
                struct ae_err *err)
 {
-    static const struct { const char *name; enum ae_who_class cls; } names[] = {
-        { "address", AE_WC_ADDRESS }, { "anonymous", AE_WC_ANONYMOUS },
-        { "session", AE_WC_SESSION }, { "apikey", AE_WC_APIKEY },
-        { "project", AE_WC_PROJECT }, { "oidc", AE_WC_OIDC },
-        { "any", AE_WC_ANY },
-    };
     bool group = ae_starts(s, AE_STR("group:"));
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (ae_eq(s, ae_cs(names[i].name))) {
-            w->cls = names[i].cls;
+    for (unsigned i = 0; i <= AE_WC_ANY; i++)
+        if (ae_eq(s, ae_cs(ae_who_class_name(i)))) {
+            w->cls = (enum ae_who_class)i;
             return AE_OK;
         }
     if ((!group && !ae_starts(s, AE_STR("user:"))) || s.n == (group ? 6 : 5))

@@ -64,6 +64,7 @@ enum {
     AE_PAIRS = 48,          /* (resource, action) of operations; 0: none */
     AE_CALLERS = 8,         /* enum ae_token_kind, and AE_CALLER_UNKNOWN */
     AE_CALLER_UNKNOWN = 7,  /* a token that was not judged */
+    AE_WHOS = 12,           /* enum ae_who_class */
     AE_BUCKETS = 14,        /* upper bounds; one more for what is above */
     AE_STRIPES_MAX = 8
 };
@@ -73,11 +74,16 @@ struct ae_hist {
     _Atomic uint64_t bucket[AE_BUCKETS + 1]; /* not cumulative */
 };
 
+/* What a limit said. */
+enum ae_limited { AE_LIMITED_PASSED = 0, AE_LIMITED_DELAYED,
+                  AE_LIMITED_REJECTED, AE_LIMITED_DRY_RUN, AE_LIMITED__N };
+
 /* Processes add to a stripe each, as long as there are enough of them. */
 struct ae_stripe {
     _Atomic uint64_t count[AE_N__COUNT];
     _Atomic uint64_t decision[AE_PAIRS][AE_RES__N][AE_CALLERS];
     _Atomic uint64_t jwt[AE_CALLERS][AE_JWT__N];
+    _Atomic uint64_t limited[AE_WHOS][AE_LIMITED__N];
     struct ae_hist   decide, upstream;
 } __attribute__((aligned(64)));
 

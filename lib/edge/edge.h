@@ -336,6 +336,8 @@ struct ae_txn {
     const struct ae_limit_conf *limit_at; /* the one that said it */
     bool                 limit_addr_done, limit_done, limit_login;
     uint64_t             hook_tag;  /* of a push that was booked */
+    bool                 wait_held;
+    int64_t              wait_slot; /* of those who wait, if |wait_held| */
     size_t               nheld;
     struct ae_txn       *held_prev, *held_next; /* e->holders */
     struct ae_taken      limit_took; /* of |limit_at| */
@@ -639,6 +641,7 @@ void ae_limit_response(ae_txn *t);
 void ae_limits_open(ae_engine *e);
 /* End the calls of |t|; renew those of all transactions. */
 void ae_limit_calls_end(ae_txn *t);
+void ae_limit_wait_end(ae_txn *t);
 void ae_limit_calls_tick(ae_engine *e);
 
 /* Shared by those four files. */
@@ -646,6 +649,8 @@ int64_t  ae_limit_now(const ae_txn *t); /* ns */
 bool     ae_limit_fits(const ae_txn *t, const struct ae_limit_conf *l);
 uint64_t ae_limit_tag(const ae_txn *t, const struct ae_limit_conf *l);
 bool     ae_limit_dry(const ae_txn *t);
+void     ae_count_limited(ae_txn *t, enum ae_who_class cls,
+                          enum ae_limited what);
 uint64_t ae_limit_key(const ae_txn *t, uint64_t limit, ae_str key);
 /* Other edges are to know, if there is somebody to tell them: |units| of |r|
  * were taken (negative: given back); |login|: in the table of logins. */

@@ -32,11 +32,13 @@ static enum ae_step_ret take(ae_txn *t, const struct ae_rate_conf *c,
     if (!l)
         return AE_STEP_MORE; /* the arena has failed: 500 */
     l->name = ae_cs(name);
+    l->who.cls = AE_WC_LOGIN;
     l->rate = *c;
     r.burst_ns = r.free_ns = c->burst * c->step_ns;
     ae_gcra_take(&t->e->logins, tag, &r, 1, ae_limit_now(t), &k);
     if (k.verdict == AE_GCRA_PASSED) {
         ae_limit_spend(t, tag, &r, 1, true);
+        ae_count_limited(t, l->who.cls, AE_LIMITED_PASSED);
         return AE_STEP_MORE;
     }
     if (k.full)

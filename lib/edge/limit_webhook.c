@@ -301,12 +301,14 @@ static enum ae_step_ret by_address(ae_txn *t)
     if (!l)
         return AE_STEP_MORE; /* the arena has failed: 500 */
     l->name = AE_STR("webhook");
+    l->who.cls = AE_WC_WEBHOOK;
     l->rate = c->rate;
     r.burst_ns = r.free_ns = c->rate.burst * c->rate.step_ns;
     tag = ae_limit_key(t, 4, ae_limit_addr(t->req->peer, false, addr));
     ae_gcra_take(&t->e->limiter, tag, &r, 1, ae_limit_now(t), &k);
     if (k.verdict == AE_GCRA_PASSED) {
         ae_limit_spend(t, tag, &r, 1, false);
+        ae_count_limited(t, l->who.cls, AE_LIMITED_PASSED);
         return AE_STEP_MORE;
     }
     ae_count(t->e, AE_N_webhook_rejected);

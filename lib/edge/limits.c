@@ -5,9 +5,13 @@
  */
 #include "edge/edge.h"
 
+_Static_assert((int)AE_WC__N <= (int)AE_WHOS, "each class is counted");
 _Static_assert((int)AE_OPS_READ == (int)AE_COST_READ
                && (int)AE_OPS_STREAM == (int)AE_COST_STREAM,
                "config names what route prices");
+
+#define WAIT_MAX_NS INT64_C(10000000000) /* < AE_INFLIGHT_NS */
+#define WAIT_TAG UINT64_C(0x77616974)    /* no key's, but by an odd chance */
 
 void ae_limits_open(ae_engine *e)
 {
@@ -83,7 +87,10 @@ static bool is_who(const ae_txn *t, const struct ae_who_spec *w)
     const struct ae_identity *id = identity(t);
 
     switch (w->cls) {
-    case AE_WC_ADDRESS: return false; /* has its own step */
+    case AE_WC_ADDRESS: /* these have steps of their own */
+    case AE_WC_LOGIN:
+    case AE_WC_WEBHOOK:
+    case AE_WC__N: return false;
     case AE_WC_ANONYMOUS: return id == NULL;
     case AE_WC_ANY: return id != NULL;
     case AE_WC_SESSION: return id && id->kind == AE_KIND_LOGIN;
@@ -141,6 +148,12 @@ static struct ae_rate rate_of(const struct ae_limit_conf *l)
     if (l->delay >= 0)
         r.free_ns = l->delay * l->rate.step_ns;
     return r;
+}
+
+void ae_count_limited(ae_txn *t, enum ae_who_class cls, enum ae_limited what)
+{
+    atomic_fetch_add_explicit(&t->e->board.mine->limited[cls][what], 1,
+                              memory_order_relaxed);
 }
 
 /* ---- what is said of it -------------------------------------------------- */
@@ -219,11 +232,13 @@ enum ae_step_ret ae_limit_refuse(ae_txn *t, const struct ae_limit_conf *l,
     if (ae_limit_dry(t)) {
         t->limit_var = "rejected_dry_run";
         ae_count(t->e, AE_N_limit_dry_run);
+        ae_count_limited(t, l->who.cls, AE_LIMITED_DRY_RUN);
         return AE_STEP_MORE;
     }
     t->limit_var = "rejected";
     t->reason = why;
     ae_count(t->e, AE_N_limit_rejected);
+    ae_count_limited(t, l->who.cls, AE_LIMITED_REJECTED);
     ae_reply_header(t, AE_STR("Retry-After"),
                     ae_fmt(&t->a, "%lld", (long long)(s > 0 ? s : 1)));
     ae_reply_header(t, AE_STR("RateLimit-Policy"), policy_field(t, l));
@@ -307,6 +322,37 @@ static void note(ae_txn *t, const struct ae_limit_conf *l,
         t->limit_var = "passed";
 }
 
+/* Where who waits keeps a thread from its work, few may; for how long is
+ * bounded, too. */
+static uint32_t waiters(const ae_engine *e)
+{
+    uint32_t n = e->host.waits;
+
+    if (n != AE_WAITS_ANY && ae_zone_shared(e->zone))
+        n = e->host.waits_all;
+    return n != AE_WAITS_ANY && n > AE_INFLIGHT_MAX ? AE_INFLIGHT_MAX : n;
+}
+
+static bool may_wait(ae_txn *t, int64_t wait_ns)
+{
+    uint32_t n = waiters(t->e);
+
+    if (n == AE_WAITS_ANY)
+        return true;
+    if (!n || wait_ns > WAIT_MAX_NS)
+        return false;
+    t->wait_slot = ae_inflight_take(&t->e->inflight, WAIT_TAG, n,
+                                    ae_limit_now(t));
+    t->wait_held = t->wait_slot >= 0;
+    return t->wait_held;
+}
+
+void ae_limit_wait_end(ae_txn *t)
+{
+    ae_inflight_give(&t->e->inflight, t->wait_slot, WAIT_TAG);
+    t->wait_held = false;
+}
+
 /* One line.  Books, or says why not; *wait grows to what must be waited. */
 static enum ae_step_ret take(ae_txn *t, const struct ae_limit_conf *l,
                              int64_t *wait)
@@ -315,7 +361,7 @@ static enum ae_step_ret take(ae_txn *t, const struct ae_limit_conf *l,
     uint64_t tag = ae_limit_tag(t, l);
     struct ae_taken k;
 
-    if (!t->e->host.waits && !ae_limit_dry(t))
+    if (!waiters(t->e) && !ae_limit_dry(t))
         r.burst_ns = r.free_ns < r.step_ns ? r.step_ns : r.free_ns;
     ae_gcra_take(&t->e->limiter, tag, &r, l->cost[ops_of(t)],
                  ae_limit_now(t), &k);
@@ -330,16 +376,19 @@ static enum ae_step_ret take(ae_txn *t, const struct ae_limit_conf *l,
     return AE_STEP_MORE;
 }
 
-static enum ae_step_ret hold_up(ae_txn *t, int64_t wait_ns)
+static enum ae_step_ret hold_up(ae_txn *t, const struct ae_limit_conf *l,
+                                int64_t wait_ns)
 {
     ae_trace(t, "limit");
     if (ae_limit_dry(t)) {
         t->limit_var = "delayed_dry_run";
         ae_count(t->e, AE_N_limit_dry_run);
+        ae_count_limited(t, l->who.cls, AE_LIMITED_DRY_RUN);
         return AE_STEP_MORE;
     }
     t->limit_var = "delayed";
     ae_count(t->e, AE_N_limit_delayed);
+    ae_count_limited(t, l->who.cls, AE_LIMITED_DELAYED);
     memset(&t->act, 0, sizeof t->act);
     t->act.kind = AE_WAIT;
     t->act.wait.ms = (uint32_t)((wait_ns + 999999) / 1000000);
@@ -350,8 +399,10 @@ static enum ae_step_ret hold_up(ae_txn *t, int64_t wait_ns)
 static enum ae_step_ret take_all(ae_txn *t, bool address)
 {
     const ae_loc *loc = t->loc;
-    int64_t wait = 0;
-    bool any = false;
+    const struct ae_limit_conf *slow = NULL;
+    int64_t wait = 0, before;
+    unsigned whom = 0;
+    bool any;
 
     for (size_t i = 0; i < loc->nlimits; i++) {
         const struct ae_limit_conf *l = &loc->limits[i];
@@ -360,17 +411,31 @@ static enum ae_step_ret take_all(ae_txn *t, bool address)
                           || !(l->ops & 1u << ops_of(t))
                     : !ae_limit_fits(t, l))
             continue;
-        any = true;
+        whom |= 1u << l->who.cls;
+        before = wait;
         if (take(t, l, &wait) == AE_STEP_ACT) {
             give_back(t, address, i);
             return AE_STEP_ACT;
         }
+        if (wait > before)
+            slow = l;
     }
+    if (slow && !ae_limit_dry(t) && !may_wait(t, wait)) {
+        give_back(t, address, loc->nlimits);
+        return ae_limit_refuse(t, slow, "rate limit exceeded", wait);
+    }
+    any = whom != 0;
     if (any)
         ae_trace(t, "limit");
     if (any && !address)
         ae_count(t->e, AE_N_limit_passed);
-    return wait ? hold_up(t, wait) : AE_STEP_MORE;
+    if (wait)
+        return hold_up(t, slow, wait);
+    any &= t->limit_var && t->limit_var[0] == 'p'; /* no dry run */
+    for (unsigned c = 0; any && c < AE_WC__N; c++)
+        if (whom & 1u << c)
+            ae_count_limited(t, (enum ae_who_class)c, AE_LIMITED_PASSED);
+    return AE_STEP_MORE;
 }
 
 static bool limited(const ae_txn *t)
@@ -383,6 +448,8 @@ static enum ae_step_ret woken(ae_txn *t)
 {
     const struct ae_identity *id = t->id;
 
+    if (t->wait_held)
+        ae_limit_wait_end(t);
     t->wall_us = ae_edge_wall(t->e);
     t->mono_us = ae_edge_mono(t->e);
     if (id && id->has_exp && id->exp * 1000000 <= t->wall_us)

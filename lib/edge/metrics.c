@@ -65,11 +65,6 @@ static const struct row {
     { "rules", "kind", "freeze", AE_N_rule_freeze, NULL },
     { "rules", "kind", "sync", AE_N_rule_sync, NULL },
     { "rules", "kind", "break_glass", AE_N_rule_break_glass, NULL },
-    { "ratelimit", "result", "passed", AE_N_limit_passed,
-      "Requests that a limit judged." },
-    { "ratelimit", "result", "delayed", AE_N_limit_delayed, NULL },
-    { "ratelimit", "result", "rejected", AE_N_limit_rejected, NULL },
-    { "ratelimit", "result", "dry_run", AE_N_limit_dry_run, NULL },
     { "ratelimit_evicted", NULL, NULL, AE_N_limit_evicted,
       "Callers that were forgotten for lack of room in the zone." },
     { "ratelimit_full", NULL, NULL, AE_N_limit_full,
@@ -150,7 +145,8 @@ static void counter_rest(struct out *o, const struct ae_board *board)
 
         for (i = 0; i < NROWS && rows[i].n != (enum ae_counter)c; i++)
             ;
-        if (i < NROWS || c == AE_N_keys_fetched || c == AE_N_keys_failed)
+        if (i < NROWS || c == AE_N_keys_fetched || c == AE_N_keys_failed
+            || (c >= AE_N_limit_passed && c <= AE_N_limit_dry_run))
             continue;
         family(o, name, "counter", "Counted by the core.");
         ae_buf_printf(o->b, "argo_edge_%s_total %llu\n", name,
@@ -241,6 +237,28 @@ static void refresh_rows(struct out *o, const ae_engine *e,
         ae_buf_printf(o->b, "\",result=\"%s\"} %llu\n", result[i],
                       (unsigned long long)n[i]);
     }
+}
+
+/* By the "who" of the line: never by its name, which may be a user's. */
+static void limit_rows(struct out *o, const struct ae_board *b)
+{
+    static const char *const said[AE_LIMITED__N] = {
+        "passed", "delayed", "rejected", "dry_run",
+    };
+
+    family(o, "ratelimit", "counter", "What limits said, by whom they are"
+           " for.");
+    for (unsigned c = 0; c < AE_WC__N; c++)
+        for (unsigned r = 0; r < AE_LIMITED__N; r++) {
+            uint64_t n = 0;
+
+            for (size_t i = 0; i < b->nstripe; i++)
+                n += atomic_load_explicit(&b->stripe[i].limited[c][r],
+                                          memory_order_relaxed);
+            ae_buf_printf(o->b, "argo_edge_ratelimit_total{class=\"%s\","
+                          "result=\"%s\"} %llu\n", ae_who_class_name(c),
+                          said[r], (unsigned long long)n);
+        }
 }
 
 /* ---- histograms -------------------------------------------------------- */
@@ -387,6 +405,7 @@ void ae_metrics(ae_engine *e, const ae_snapshot *s, bool openmetrics,
     histogram(&o, &e->board, offsetof(struct ae_stripe, upstream),
               ae_upstream_us, "upstream_duration_seconds", "From a request "
               "to the header of Argo CD's answer.");
+    limit_rows(&o, &e->board);
     counter_rows(&o, &e->board);
     counter_rest(&o, &e->board);
     if (openmetrics)

@@ -63,6 +63,8 @@ void ae_txn_end(ae_txn *t)
     t->rights = NULL;
     if (t->nheld)
         ae_limit_calls_end(t);
+    if (t->wait_held)
+        ae_limit_wait_end(t);
     if (t->id)
         ae_identity_unref(t->id);
     t->id = NULL;

@@ -35,7 +35,7 @@ sub grown {
     return value($after, @what) - value($before, @what);
 }
 
-scenarios(sub { sight_setup() },
+scenarios(sub { sight_setup(settings => { limit => "apikey rate=1000r/s" }) },
 { id => 'metrics', say => 'in the format of Prometheus', run => sub {
     my ($w) = @_;
     my $r = $w->watch('/argo-edge/metrics');
@@ -87,6 +87,8 @@ scenarios(sub { sight_setup() },
         'each took its time';
     is grown($before, $after, 'upstream_duration_seconds_count'), 1,
         'and one the upstream\'s';
+    is grown($before, $after, 'ratelimit_total', class => 'apikey',
+        result => 'passed'), 4, 'what the limit of their class said';
     is value($after, 'zone_shared'), 1, 'numbers of all workers';
     is value($after, 'policy_stale'), 0, 'the policy is fresh';
     cmp_ok value($after, 'policy_rules'), '>', 40, 'it has lines';

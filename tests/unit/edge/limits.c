@@ -207,7 +207,7 @@ static void quiet(struct fx *f)
     set(f, "limit", "any rate=10r/s burst=4 delay=1");
     tap_ok(passed(f, get("alice", APP), 9) == 1,
            "who cannot wait has what passes at once");
-    f->e->host.waits = true;
+    f->e->host.waits = AE_WAITS_ANY;
     fx_pass(f, 60000);
     fx_get(f, "alice", APP);
     fx_fill(f, &get("alice", APP), &c);
