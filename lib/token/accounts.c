@@ -7,7 +7,7 @@
 static enum ae_rule refuse(struct ae_who *out, ae_str reason)
 {
     out->reason = reason;      /* absent: no memory for the text */
-    return reason.p ? AE_RULE_REFUSED : AE_RULE_UNSURE;
+    return AE_RULE_REFUSED;
 }
 
 /* proj:<project>:<role>, exactly three parts (T3). */
@@ -73,8 +73,7 @@ static enum ae_rule check_project(const ae_tokens *t, ae_arena *a,
         out->no_project = true;
         ae_buf_init(&b, a, 0);
         ae_buf_puts(&b, "appproject.argoproj.io ");
-        if (!ae_token_put_quoted(&b, name))
-            return AE_RULE_UNSURE;
+        ae_go_quote(&b, name);
         ae_buf_puts(&b, " not found");
         return refuse(out, b.bad ? ae_s(NULL, 0) : ae_buf_str(&b));
     }

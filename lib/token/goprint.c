@@ -123,12 +123,12 @@ void ae_token_put_value(ae_buf *b, const json_t *v)
     }
 }
 
-/* strconv.Quote's escapes for an ASCII byte; |quote| is escaped too. */
-static void put_ascii(ae_buf *b, unsigned char c, char quote)
+/* strconv.QuoteRune's escapes for an ASCII byte. */
+static void put_ascii(ae_buf *b, unsigned char c)
 {
     static const char named[] = "abtnvfr"; /* 7..13 */
 
-    if (c == (unsigned char)quote || c == '\\') {
+    if (c == '\'' || c == '\\') {
         ae_buf_putc(b, '\\');
         ae_buf_putc(b, (char)c);
     } else if (c >= 7 && c <= 13) {
@@ -150,7 +150,7 @@ void ae_token_put_char(ae_buf *b, unsigned char c)
 
     ae_buf_putc(b, '\'');
     if (c < 0x80) {
-        put_ascii(b, c, '\'');
+        put_ascii(b, c);
     } else if (c <= 0xa0 || c == 0xad) {
         ae_buf_printf(b, "\\u%04x", c);
     } else {
@@ -158,38 +158,4 @@ void ae_token_put_char(ae_buf *b, unsigned char c)
         ae_buf_put(b, ae_s(u, w));
     }
     ae_buf_putc(b, '\'');
-}
-
-/* Blocks without holes whose every code point Go prints as it is. */
-static bool surely_printable(uint32_t cp)
-{
-    static const struct { uint32_t lo, hi; } sure[] = {
-        { 0xa1, 0xac }, { 0xae, 0x377 }, { 0x400, 0x52f },
-        { 0x3041, 0x3096 }, { 0x30a0, 0x30ff }, { 0x4e00, 0x9fff },
-        { 0xac00, 0xd7a3 }, { 0xfffd, 0xfffd }, { 0x1f600, 0x1f64f },
-    };
-
-    for (size_t i = 0; i < sizeof(sure) / sizeof(*sure); i++)
-        if (cp >= sure[i].lo && cp <= sure[i].hi)
-            return true;
-    return false;
-}
-
-bool ae_token_put_quoted(ae_buf *b, ae_str s)
-{
-    ae_buf_putc(b, '"');
-    for (size_t i = 0; i < s.n;) {
-        uint32_t cp;
-        size_t   w = ae_utf8_next(s.p + i, s.n - i, &cp);
-
-        if (cp < 0x80)
-            put_ascii(b, (unsigned char)cp, '"');
-        else if (surely_printable(cp) && w > 1)
-            ae_buf_put(b, ae_s(s.p + i, w));
-        else
-            return false;
-        i += w;
-    }
-    ae_buf_putc(b, '"');
-    return true;
 }

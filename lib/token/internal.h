@@ -14,9 +14,6 @@
 
 void ae_token_put_value(ae_buf *b, const json_t *v);       /* fmt's %v */
 void ae_token_put_char(ae_buf *b, unsigned char c);  /* 'c' in JSON errors */
-/* fmt's %q.  False when we are not sure what Go takes for printable; the
- * caller then has no exact text and must not refuse in Argo CD's name. */
-bool ae_token_put_quoted(ae_buf *b, ae_str s);
 
 /* ---- jsonscan.c: encoding/json's grammar and its error texts ------------ */
 
@@ -140,7 +137,7 @@ struct ae_tokens {
     struct ae_identity     *anonymous;
 };
 
-enum ae_rule { AE_RULE_REFUSED = 0, AE_RULE_OK, AE_RULE_UNSURE };
+enum ae_rule { AE_RULE_REFUSED = 0, AE_RULE_OK };
 
 struct ae_who {                      /* result of the account rules */
     enum ae_token_kind kind;

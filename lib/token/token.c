@@ -350,8 +350,6 @@ static void check_argocd(const ae_tokens *t, ae_arena *a, struct ae_gate *g,
     out->unlisted = who.unlisted;
     if (rule == AE_RULE_REFUSED)
         ae_token_refuse(out, who.reason);
-    else if (rule == AE_RULE_UNSURE)
-        ae_token_unknown(out, g, AE_STR("Argo CD's answer cannot be worded"));
     else if (g->stricter)
         ae_token_unknown(out, g, ae_s(NULL, 0));
     else

@@ -159,8 +159,10 @@ static void project_rules(void)
     tap_ok(r.verdict == AE_TOKEN_REFUSED && r.no_project
            && ae_eq_lit(r.reason, "appproject.argoproj.io \"z\\\"\\n\" not "
                         "found"), "a missing project is marked");
-    unknown(&in, SUB("proj:\\u2028:r", "\"iat\":100"),
-            "a name that we may not quote as Go does");
+    check(&in, SUB("proj:\\u2028\\u00e9:r", "\"iat\":100"), &r);
+    tap_ok(r.verdict == AE_TOKEN_REFUSED && r.no_project
+           && ae_eq_lit(r.reason, "appproject.argoproj.io \"\\u2028\xc3\xa9"
+                        "\" not found"), "and quoted as Go does");
     no(&in, SUB("proj:p:r:s", "\"iat\":100"),
        "rpc error: code = NotFound desc = account 'proj' does not exist",
        false, "four parts");
