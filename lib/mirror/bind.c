@@ -41,11 +41,14 @@ static const struct field repositories[] = {
 static const struct field repocreds[] = {
     { "url", SCALAR, NOWHERE }, { NULL, 0, 0 }
 };
-static const struct field none[] = { { NULL, 0, 0 } };
 
 static const struct field *const fields_of[AE_LIST__N] = {
-    applications, applicationsets, projects, clusters, repositories,
-    repocreds, none
+    [AE_LIST_APPLICATIONS] = applications,
+    [AE_LIST_APPLICATIONSETS] = applicationsets,
+    [AE_LIST_PROJECTS] = projects,
+    [AE_LIST_CLUSTERS] = clusters,
+    [AE_LIST_REPOSITORIES] = repositories,
+    [AE_LIST_REPOCREDS] = repocreds
 };
 
 struct bind {
@@ -114,13 +117,18 @@ static bool unescape(struct bind *b, ae_str in, ae_str *out)
     return true;
 }
 
-static void refuse_named(struct bind *b, const char *text, ae_str name)
+/* |text|, |name| and, unless absent, |in| behind " in ". */
+static void refuse_named(struct bind *b, const char *text, ae_str name,
+                         ae_str in)
 {
     ae_buf t;
 
     ae_buf_init(&t, b->a, 0);
     ae_buf_puts(&t, text);
     ae_buf_put(&t, name);
+    if (in.p)
+        ae_buf_puts(&t, " in ");
+    ae_buf_put(&t, in);
     if (!t.bad)
         refuse(b, ae_buf_str(&t));
 }
@@ -136,18 +144,32 @@ static const struct field *find(enum ae_list_kind kind, ae_str name,
     return NULL;
 }
 
-/* The members of clusters' |id| are the only ones behind a dot. */
-static bool bind_id(struct bind *b, ae_str member, ae_str value)
+/* Nothing lies below a text: |path| is the way to it, |rest| what follows. */
+static void refuse_nested(struct bind *b, ae_str path, ae_str rest)
 {
-    bool type = ae_eq_lit(member, "type");
+    ae_str next;
 
+    ae_cut(rest, '.', &next);
+    refuse_named(b, "unexpected nested field ", next, path);
+}
+
+/* The members of clusters' |id| are the only ones behind a dot; others do not
+ * exist and are passed over. */
+static void bind_id(struct bind *b, ae_str name, ae_str rest, ae_str value)
+{
+    ae_str member, below = ae_cut(rest, '.', &member);
+    bool   type = ae_eq_lit(member, "type");
+
+    if (!member.n)
+        b->q->forward = true; /* an empty name stands for the first member */
     if (!type && !ae_eq_lit(member, "value"))
-        return false;
-    if (!b->id_seen[type]) {
+        return;
+    if (below.p) {
+        refuse_nested(b, ae_s(name.p, (size_t)(below.p - name.p) - 1), below);
+    } else if (!b->id_seen[type]) {
         b->id_seen[type] = true;
         *(type ? &b->q->id_type : &b->q->id_value) = value;
     }
-    return true;
 }
 
 static void bind_dotted(struct bind *b, ae_str name, ae_str value)
@@ -156,15 +178,25 @@ static void bind_dotted(struct bind *b, ae_str name, ae_str value)
     ae_str head, rest = ae_cut(name, '.', &head);
     size_t at;
 
+    if (!head.n) {
+        b->q->forward = true; /* the first member, as without a dot */
+        return;
+    }
     f = find(b->kind, head, &at);
     if (!f || f->type == OURS)
         return; /* not a field of the request */
     if (f->type == REPEATED)
-        refuse_named(b, "unexpected repeated field in ", name);
-    else if (f->type == POINTER && ae_find(rest, '.') < rest.n)
-        refuse_named(b, "non-aggregate type in the mid of path: ", name);
-    else if (f->type != MESSAGE || !bind_id(b, rest, value))
-        b->q->forward = true; /* name.x breaks the connection; not recorded */
+        refuse_named(b, "unexpected repeated field in ", name,
+                     ae_s(NULL, 0));
+    else if (f->type == MESSAGE)
+        bind_id(b, name, rest, value);
+    else if (f->type != POINTER)
+        refuse_nested(b, head, rest);
+    else if (ae_find(rest, '.') < rest.n)
+        refuse_named(b, "non-aggregate type in the mid of path: ", name,
+                     ae_s(NULL, 0));
+    else
+        b->q->forward = true; /* name.x breaks the connection */
 }
 
 /* strconv.ParseBool; only what changes nothing is ours. */
@@ -268,6 +300,8 @@ int ae_list_bind(enum ae_list_kind kind, ae_str query, ae_arena *a,
     size_t      n = 1;
 
     memset(out, 0, sizeof(*out));
+    if (kind == AE_LIST_ACCOUNTS)
+        return AE_OK; /* a request without members: nobody reads the query */
     for (size_t i = 0; i < query.n; i++)
         n += query.p[i] == '&';
     if (n > AE_LIST_VALUES) {

@@ -57,6 +57,38 @@ static void filters(void)
            && !forwards("limit=1"), "traps and writes are passed on");
 }
 
+/* What the gateway says to a name that goes too deep; NULL: nothing. */
+static bool binds(enum ae_list_kind kind, const char *query, const char *error)
+{
+    struct pool          p;
+    struct ae_list_query q;
+    bool ok = ae_list_bind(kind, ae_cs(query), pool_new(&p), &q) == AE_OK
+           && !q.forward && q.status == (error ? 400 : 0)
+           && (!error || ae_eq(q.error, ae_cs(error)));
+
+    pool_free(&p);
+    return ok;
+}
+
+static void nested(void)
+{
+    tap_ok(binds(AE_LIST_APPLICATIONSETS, "selector.a.b=1",
+                 "unexpected nested field a in selector")
+           && binds(AE_LIST_REPOSITORIES, "forceRefresh.x=true",
+                    "unexpected nested field x in forceRefresh")
+           && binds(AE_LIST_CLUSTERS, "id.value.x.y=1",
+                    "unexpected nested field x in id.value")
+           && binds(AE_LIST_APPLICATIONS, "projects.%3Cx.y=1",
+                    "unexpected repeated field in projects.<x.y"),
+           "below a text or a list there is nothing");
+    tap_ok(binds(AE_LIST_CLUSTERS, "id.x.y=1", NULL)
+           && binds(AE_LIST_APPLICATIONS, "x.y=1&fields.x=1", NULL),
+           "what does not exist is passed over, however deep");
+    tap_ok(forwards(".x=1"), "an empty name is the first member, deeper too");
+    tap_ok(binds(AE_LIST_ACCOUNTS, "x=%zz&a;b", NULL),
+           "nobody reads the query of the accounts");
+}
+
 static int unsure(void *ctx, ae_str object)
 {
     (void)ctx;
@@ -188,6 +220,7 @@ int main(void)
                 == AE_OK && list.nrow == 5, "five applications"))
         return tap_done();
     filters();
+    nested();
     rights();
     kinds();
     pages();
