@@ -124,6 +124,12 @@ static inline ae_str ae_buf_str(const ae_buf *b) { return ae_s(b->p, b->n); }
 /* Append |s| as Go's strconv.Quote (fmt's %q) writes it. */
 void ae_go_quote(ae_buf *b, ae_str s);
 
+/* ---- utf8.c, with memory ------------------------------------------------ */
+
+/* |s| with U+FFFD for each invalid byte, as texts pass through gRPC; |s|
+ * itself if there is none.  Absent without memory. */
+ae_str ae_utf8_mend(ae_arena *a, ae_str s);
+
 /* ---- err.c -------------------------------------------------------------- */
 
 /* Record an error (first wins) and return |code|.  |e| may be NULL. */

@@ -103,6 +103,24 @@ size_t ae_utf8_count(ae_str s)
     return n;
 }
 
+ae_str ae_utf8_mend(ae_arena *a, ae_str s)
+{
+    ae_buf b;
+
+    if (ae_utf8_valid(s))
+        return s;
+    ae_buf_init(&b, a, 0);
+    for (size_t i = 0; i < s.n;) {
+        uint32_t cp;
+        size_t   w = ae_utf8_next(s.p + i, s.n - i, &cp);
+
+        ae_buf_put(&b, cp == 0xFFFD ? AE_STR("\xEF\xBF\xBD")
+                                    : ae_s(s.p + i, w));
+        i += w;
+    }
+    return b.bad ? ae_s(NULL, 0) : ae_buf_str(&b);
+}
+
 bool ae_unicode_space(uint32_t cp)
 {
     switch (cp) {

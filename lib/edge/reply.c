@@ -129,6 +129,8 @@ enum ae_step_ret ae_reply_error(ae_txn *t, int status, int code, ae_str msg)
 {
     ae_str json = AE_STR("application/json");
 
+    /* upstream an error is a gRPC status, whose text is always UTF-8 */
+    msg = ae_utf8_mend(&t->a, msg);
     if (t->tgt.kind == AE_TGT_GRPC)
         /* Errors of gRPC are HTTP 200 with a status header, save where the
          * content type itself is refused. */

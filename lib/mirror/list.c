@@ -38,6 +38,8 @@ static int refuse(struct run *r, int status, int code, const char *head,
 {
     ae_str part[2] = { ae_cs(head), detail };
 
+    if (!detail.p)
+        return AE_E_NOMEM;
     r->out->status = status;
     r->out->code = code;
     r->out->error = ae_concat(r->a, part, 2);
@@ -389,7 +391,8 @@ int ae_list_answer(const struct ae_list_ask *ask, ae_arena *a,
         return forward(&r, "order");
     rc = ae_selector_parse(a, q->selector, &r.sel, &error);
     if (rc == AE_E_SYNTAX)
-        return refuse(&r, 500, 2, "error parsing the selector: ", error);
+        return refuse(&r, 500, 2, "error parsing the selector: ",
+                      ae_utf8_mend(a, error)); /* a gRPC status is UTF-8 */
     if (rc != AE_OK)
         return rc;
     r.ns = q->ns.n ? ae_list_find(r.l, q->ns) : AE_LIST_NONE;

@@ -61,6 +61,12 @@ static void utf8(void)
 {
     uint32_t cp;
     char     out[4];
+    ae_str   whole = AE_STR("a\xC3\xA9");
+
+    tap_ok(ae_utf8_mend(&a, whole).p == whole.p, "mend: nothing to do");
+    tap_ok(ae_eq_lit(ae_utf8_mend(&a, AE_STR("a\xED\xA0\x80\xC3\xA9\xC3(")),
+                     "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xC3\xA9"
+                     "\xEF\xBF\xBD("), "mend: one U+FFFD a byte");
 
     tap_ok(ae_utf8_next("\xC3\xA9", 2, &cp) == 2 && cp == 0xE9, "U+00E9");
     tap_ok(ae_utf8_next("\xC0\x80", 2, &cp) == 1 && cp == 0xFFFD,

@@ -22,6 +22,9 @@ static void test_names(struct fx *f)
     tap_ok(r.kind == AE_REPLY && r.status == 403
            && strstr(r.body, "projects, get, a\\u003cb\\u003e, sub: bob"),
            "names of the client's are escaped: %s", r.body);
+    r = fx_get(f, "bob", "/api/v1/account/can-i/exec%FF/get/x");
+    tap_ok(r.status == 400 && strstr(r.body, "contain exec\xEF\xBF\xBD\","),
+           "through gRPC a byte that is no UTF-8 becomes U+FFFD: %s", r.body);
     r = fx_get(f, NULL, "/api/v1/applications/x/logs");
     tap_ok(!strcmp(r.body, "{\"error\":{\"grpc_code\":16,\"http_code\":401,"
                    "\"message\":\"no session information\","

@@ -89,6 +89,19 @@ static void nested(void)
            "nobody reads the query of the accounts");
 }
 
+static void no_utf8(void)
+{
+    struct pool           p;
+    struct ae_list_answer out;
+
+    tap_ok(ask(pool_new(&p), &list, "selector=a%20b%ff", &all, false, &out)
+           == AE_OK && out.status == 500
+           && ae_starts(out.error, AE_STR("error parsing the selector: unable"
+              " to parse requirement: found 'b\xEF\xBF\xBD', expected: in")),
+           "a selector's fault is told in UTF-8");
+    pool_free(&p);
+}
+
 static int unsure(void *ctx, ae_str object)
 {
     (void)ctx;
@@ -221,6 +234,7 @@ int main(void)
         return tap_done();
     filters();
     nested();
+    no_utf8();
     rights();
     kinds();
     pages();
