@@ -12,7 +12,8 @@ static bool value_sure(const json_t *v, char type)
     case 's': return json_is_string(v);
     case 'i': return json_is_integer(v);
     case 'b': return json_is_boolean(v);
-    case 'a': return json_is_array(v); /* items: the caller looks */
+    case 'a': return json_is_array(v); /* items, members: the caller looks */
+    case 'o': return json_is_object(v);
     default:  return false;
     }
 }

@@ -35,7 +35,7 @@ enum ae_recipe {
     AE_R_APPSET_BODY,
     AE_R_ACCT, AE_R_ACCT_BODY, AE_R_PASSWORD,
     AE_R_CONST,     /* the empty object */
-    AE_R_CERT_BODY, AE_R_GPG_BODY, AE_R_GPG_DELETE,
+    AE_R_CERT_BODY, AE_R_GPG_BODY,
     AE_R_CLUSTER, AE_R_CLUSTER_FWD, AE_R_CLUSTER_BODY,
     AE_R_PROJ, AE_R_PROJ_FWD, AE_R_PROJ_DELETE, AE_R_PROJ_CREATE,
     AE_R_PROJ_TOKEN, AE_R_PROJ_TOKEN_BODY,
@@ -124,7 +124,8 @@ bool ae_match_params(const struct ae_op *op, ae_str path, size_t skip,
 
 /* Does |body| hold only what Go's decoder surely takes for the members that
  * |schema| lists ("name:s id:s expiresIn:i")?  Unknown members are ignored by
- * Go; a member that equals a listed one but for case makes it unsure. */
+ * Go; a member that equals a listed one but for case makes it unsure, and so
+ * does one of type "-" that is not null. */
 bool   ae_body_sure(const json_t *body, const char *schema);
 /* String at a dotted place in |body|, or absent. */
 ae_str ae_body_str(const json_t *body, const char *dotted);

@@ -173,10 +173,13 @@ static bool base64_sure(ae_str s)
 static bool certs_sure(const json_t *body)
 {
     json_t *items = json_object_get(body, "items"), *it;
+    json_t *meta = json_object_get(body, "metadata");
     size_t  i;
 
-    /* "metadata" is a structure: only null is beyond doubt */
-    if (!ae_body_sure(body, "metadata:m items:a"))
+    if (!ae_body_sure(body, "metadata:o items:a")
+        || (meta && !ae_body_sure(meta, "selfLink:s resourceVersion:s "
+                                  "continue:s remainingItemCount:- "
+                                  "shardInfo:-")))
         return false;
     json_array_foreach(items, i, it)
         if (!ae_body_sure(it, "serverName:s certType:s certSubType:s "
@@ -198,8 +201,6 @@ static void constant(struct ae_cx *x, enum ae_recipe r)
         else if (x->body)
             sure = ae_body_sure(x->body, "keyID:s fingerprint:s owner:s "
                                 "trust:s subType:s keyData:s");
-    } else if (r == AE_R_GPG_DELETE) {
-        sure = ae_target_get(x->t, "keyID").n > 0;
     }
     x->out->complete = true;
     fixed(x, x->t->op->action, AE_STR(""),
@@ -358,7 +359,6 @@ static void build(struct ae_cx *x, enum ae_recipe r)
         account(x, r);
         break;
     case AE_R_CONST: case AE_R_CERT_BODY: case AE_R_GPG_BODY:
-    case AE_R_GPG_DELETE:
         constant(x, r);
         break;
     case AE_R_CLUSTER: case AE_R_CLUSTER_FWD: case AE_R_CLUSTER_BODY:

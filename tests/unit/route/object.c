@@ -212,6 +212,11 @@ static void bodies(void)
     checks("POST", "/api/v1/certificates",
            "{\"items\":[{\"certData\":\"QUJ\"}]}");
     tap_ok(is(0, "create", "", FIXED, AE_DENY_FORWARD), "bad base64 first");
+    checks("POST", "/api/v1/certificates",
+           "{\"metadata\":{\"continue\":\"x\",\"a\":[]},\"items\":[null]}");
+    tap_ok(is(0, "create", "", FIXED, AE_DENY_VERBOSE), "and their frame");
+    checks("POST", "/api/v1/certificates", "{\"metadata\":{\"continue\":1}}");
+    tap_ok(is(0, "create", "", FIXED, AE_DENY_FORWARD), "a frame of no type");
     checks("POST", "/api/v1/certificates", "[]");
     tap_ok(is(0, "create", "", FIXED, AE_DENY_FORWARD), "not an object");
     checks("POST", "/api/v1/gpgkeys?upsert=maybe", "{}");
@@ -255,7 +260,8 @@ static void others(void)
     checks("DELETE", "/api/v1/repocreds/https%3A%2F%2Fh", NULL);
     tap_ok(is(0, "delete", "https://h", FIXED, AE_DENY_VERBOSE), "creds");
     checks("DELETE", "/api/v1/gpgkeys", NULL);
-    tap_ok(is(0, "delete", "", FIXED, AE_DENY_FORWARD), "gpg without id");
+    tap_ok(is(0, "delete", "", FIXED, AE_DENY_VERBOSE),
+           "gpg without id: the right comes first");
     checks("GET", "/api/v1/applicationsets/s", NULL);
     tap_ok(is(0, "get", "s", STORED, AE_DENY_FORWARD), "404 for everybody");
     checks("GET", "/api/v1/notifications/triggers", NULL);
