@@ -20,6 +20,8 @@ struct cli {
                *root_path, *header, *body, *expires, *id, *audit, *zone,
                *interval, *token_file,
                *redis, *redis_user, *redis_password_file, *out,
+               *argocd_redis, *argocd_redis_user,
+               *argocd_redis_password_file,
                *ca;
     const char *group[CLI_LIST_MAX];
     size_t      ngroup;

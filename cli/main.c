@@ -39,6 +39,9 @@ static const struct { const char *name, *arg, *help; } options[] = {
     { "redis", "URL", "redis://HOST[:PORT][/DB] or unix:///PATH" },
     { "redis-user", "USER", "user of Redis, if it is not the default one" },
     { "redis-password-file", "FILE", "file that holds its password" },
+    { "argocd-redis", "URL", "the Redis of Argo CD itself" },
+    { "argocd-redis-user", "USER", "user there, if not the default one" },
+    { "argocd-redis-password-file", "FILE", "file that holds the password" },
     { "audit", "FILE", "an audit log, to be decided again" },
     { "out", "DIR", "where the agent writes; default oidc/ of the inputs" },
     { "ca", "FILE", "authorities to trust instead of the system's" },
@@ -145,6 +148,9 @@ static const char **slot(struct cli *c, const char *name)
         { "zone", &c->zone }, { "redis", &c->redis },
         { "redis-user", &c->redis_user },
         { "redis-password-file", &c->redis_password_file },
+        { "argocd-redis", &c->argocd_redis },
+        { "argocd-redis-user", &c->argocd_redis_user },
+        { "argocd-redis-password-file", &c->argocd_redis_password_file },
         { "out", &c->out }, { "ca", &c->ca },
     };
 

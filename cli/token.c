@@ -217,6 +217,7 @@ const struct command cmd_token = {
 "request, too: \"Bearer ...\", or the cookies with argocd.token.\n\n"
 "  argo-edge token verify - --inputs /etc/argo-edge < token.txt\n"
 "  argo-edge token mint ci:apiKey --id ci-1 --expires 1h\n",
-    .options = "inputs namespace projects secret-file expires id claims json",
+    .options = "inputs namespace projects zone secret-file expires id claims "
+               "json",
     .min_arg = 1, .max_arg = 2, .run = run,
 };

@@ -6,6 +6,8 @@
 
 #include "survey.h"
 
+#include "edge/keys.h"
+
 #include <stdio.h>
 
 /* ---- rows --------------------------------------------------------------- */
@@ -192,6 +194,44 @@ static ae_str whose(struct token_show *s)
     return user;
 }
 
+/* What the agent knows of Argo CD's list, if it has told the servers. */
+static void revocation(struct cli *c, struct token_show *s, bool reached)
+{
+    struct ae_zone_conf zc = { .name = ae_cs(c->zone), .read_only = true };
+    struct ae_marks     m;
+    ae_zone            *z = NULL;
+    bool                is, known;
+
+    for (size_t i = zc.name.n; i-- > 0;)
+        if (zc.name.p[i] == ':') {
+            zc.name.n = i;
+            break;
+        }
+    if (!reached || !s->result.identity || !zc.name.n
+        || ae_zone_open(&zc, &z, NULL, NULL) != AE_OK) {
+        row(s, "revocation", reached ? AE_FOUND_UNCHECKED : AE_FOUND_NOTHING,
+            reached ? AE_STR("Argo CD's Redis knows; with --zone what the "
+                             "agent has of it") : AE_STR(""), ae_s(NULL, 0));
+        return;
+    }
+    ae_marks_open(&m, z, AE_ZONE_LISTED);
+    known = m.head && atomic_load(&m.head->up);
+    is = s->kind != AE_KIND_PROJECT && ae_marks_has(&m,
+                                                    s->result.identity->jti);
+    row(s, "revocation", is ? AE_FOUND_REFUSED : known ? AE_FOUND_OK
+        : AE_FOUND_UNCHECKED, is ? AE_STR("on Argo CD's list") : known
+        ? AE_STR("not on Argo CD's list") : AE_STR("no agent follows the "
+        "list"), is ? AE_STR("its owner has logged out: log in again")
+                    : ae_s(NULL, 0));
+    ae_zone_close(z);
+    if (!is)
+        return;
+    ae_identity_unref(s->result.identity);
+    s->result.identity = NULL;
+    s->result.verdict = AE_TOKEN_REFUSED;
+    s->result.reason = AE_STR(AE_REVOKED);
+}
+
 static int besides(struct cli *c, struct token_show *s,
                    const struct ae_inputs *in)
 {
@@ -207,9 +247,8 @@ static int besides(struct cli *c, struct token_show *s,
     if (reached && ae_subject_from_claims(p, &c->a, s->claims, user,
                                           &s->subject))
         rc = cli_fail(EXIT_INPUT, "out of memory");
-    row(s, "revocation", reached ? AE_FOUND_UNCHECKED : AE_FOUND_NOTHING,
-        reached ? AE_STR("only Argo CD's Redis knows") : AE_STR(""),
-        ae_s(NULL, 0));
+    revocation(c, s, reached);
+    reached = reached && s->result.verdict != AE_TOKEN_REFUSED;
     conditions(c, s, &in->rules, reached);
     groups(c, s, in, reached);
     ae_policy_free(p);

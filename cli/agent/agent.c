@@ -5,6 +5,7 @@
  */
 #include "agent.h"
 #include "keep.h"
+#include "revoked.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -39,27 +40,27 @@ void agent_log(const char *fmt, ...)
     fputc('\n', stderr);
 }
 
-static int read_password(struct cli *c, struct agent *a)
+static int read_password(struct cli *c, const char *user, const char *file,
+                         struct redis_conf *r)
 {
     ae_str s;
     int rc;
 
-    if (c->redis_user && strlen(c->redis_user) >= sizeof(a->conf.user))
-        return cli_fail(EXIT_USAGE, "--redis-user is too long");
-    if (c->redis_user)
-        memcpy(a->conf.user, c->redis_user, strlen(c->redis_user) + 1);
-    if (!c->redis_password_file)
-        return c->redis_user ? cli_fail(EXIT_USAGE, "--redis-user needs "
-                                        "--redis-password-file") : 0;
-    rc = cli_read(c, c->redis_password_file, &s);
+    if (user && strlen(user) >= sizeof(r->user))
+        return cli_fail(EXIT_USAGE, "the user of Redis is too long");
+    if (user)
+        memcpy(r->user, user, strlen(user) + 1);
+    if (!file)
+        return user ? cli_fail(EXIT_USAGE, "a user of Redis needs a "
+                               "--...-password-file") : 0;
+    rc = cli_read(c, file, &s);
     if (rc)
         return rc;
     while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
         s.n--;
-    if (!s.n || s.n >= sizeof(a->conf.password) || ae_find(s, '\0') < s.n)
-        return cli_fail(EXIT_INPUT, "%s holds no password",
-                        c->redis_password_file);
-    memcpy(a->conf.password, s.p, s.n);
+    if (!s.n || s.n >= sizeof(r->password) || ae_find(s, '\0') < s.n)
+        return cli_fail(EXIT_INPUT, "%s holds no password", file);
+    memcpy(r->password, s.p, s.n);
     return 0;
 }
 
@@ -70,8 +71,7 @@ static int open_zone(struct cli *c, struct agent *a)
     struct ae_err err = { 0 };
     struct ae_conf conf;
     ae_str arg = ae_cs(c->zone ? c->zone : "argo_edge:16m");
-    size_t n = 0, i = 0;
-    void *p;
+    size_t i = 0;
 
     ae_conf_init(&conf);
     while (strcmp(ae_directive_at(i)->name, "zone") != 0)
@@ -82,7 +82,14 @@ static int open_zone(struct cli *c, struct agent *a)
     zc.size = conf.zone_size;
     if (ae_zone_open(&zc, &a->zone, NULL, &err))
         return cli_err(&err);
-    p = ae_zone_section(a->zone, AE_ZONE_EDGES, 0, &n);
+    return 0;
+}
+
+static int open_edges(struct agent *a)
+{
+    size_t n = 0;
+    void *p = ae_zone_section(a->zone, AE_ZONE_EDGES, 0, &n);
+
     ae_edges_init(&a->edges, p, p ? n : 0);
     p = ae_zone_section(a->zone, AE_ZONE_LIMITER, 0, &n);
     ae_gcra_init(&a->limiter, p, p ? n : 0, false);
@@ -112,8 +119,10 @@ static void go_round(struct agent *a)
 
 static void finish(struct agent *a)
 {
-    atomic_store(&a->edges.head->alive_ns, 0);
-    atomic_store(&a->edges.head->up, 0);
+    if (a->edges.head) {
+        atomic_store(&a->edges.head->alive_ns, 0);
+        atomic_store(&a->edges.head->up, 0);
+    }
     if (a->cmd) {
         redisFree(a->cmd);
         redisFree(a->sub);
@@ -131,13 +140,31 @@ static int open_redis(struct cli *c, struct agent *a)
 
     if (!c->redis)
         return 0;
-    if ((rc = agent_url(c->redis, &a->conf)) || (rc = read_password(c, a))
-        || (rc = open_zone(c, a)))
+    if ((rc = agent_url(c->redis, &a->conf))
+        || (rc = read_password(c, c->redis_user, c->redis_password_file,
+                               &a->conf))
+        || (rc = open_zone(c, a)) || (rc = open_edges(a)))
         return rc;
     if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
         return cli_fail(EXIT_INPUT, "no entropy");
     ae_hex(id, sizeof(id), a->origin);
     return 0;
+}
+
+static int open_follow(struct cli *c, struct agent *a, struct follow **out)
+{
+    struct redis_conf r = { .port = 0 };
+    int rc;
+
+    if (!c->argocd_redis)
+        return 0;
+    if ((rc = agent_url(c->argocd_redis, &r))
+        || (rc = read_password(c, c->argocd_redis_user,
+                               c->argocd_redis_password_file, &r))
+        || (!a->zone && (rc = open_zone(c, a))))
+        return rc;
+    *out = follow_open(&r, a->zone);
+    return *out ? 0 : cli_fail(EXIT_INPUT, "the zone is too small");
 }
 
 static void signals(void)
@@ -150,16 +177,42 @@ static void signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* Redis sets the pace, if there is one. */
-static void loop(struct cli *c, struct agent *a, struct keeper *keeper)
+/* Without inputs there is nobody else to tell the service manager. */
+static void say_health(struct follow *f, bool aloud)
 {
+    char line[300], text[400];
+    bool well = follow_well(f, line, sizeof(line));
+
+    if (aloud)
+        agent_log("%s: %s", well ? "well" : "trouble", line);
+    snprintf(text, sizeof(text), "STATUS=%s%s\nWATCHDOG=1",
+             well ? "" : "trouble: ", line);
+    agent_notify(text);
+}
+
+/* Redis sets the pace, if there is one. */
+static void loop(struct cli *c, struct agent *a, struct keeper *keeper,
+                 struct follow *f)
+{
+    int64_t told = 0;
+
+    if (f && !keeper)
+        agent_notify("READY=1");
     while (!stop) {
         if (c->redis)
             go_round(a);
+        if (f)
+            follow_turn(f);
         if (keeper)
-            keep_turn(keeper, c->redis ? 0 : IDLE_MS);
+            keep_turn(keeper, c->redis || f ? 0 : IDLE_MS);
+        if (f && !c->redis)
+            follow_wait(f, AGENT_ROUND_MS);
         if (asked && keeper)
             keep_say_health(keeper);
+        if (f && (asked || (!keeper && ae_zone_now() - told > RETRY_NS))) {
+            say_health(f, asked);
+            told = ae_zone_now();
+        }
         asked = 0;
     }
 }
@@ -168,22 +221,26 @@ static int run(struct cli *c)
 {
     struct agent a = { .cache = c->cache };
     struct keeper *keeper = NULL;
+    struct follow *f = NULL;
     int rc;
 
-    if (!c->redis && !c->inputs)
-        return cli_fail(EXIT_USAGE, "agent needs --redis, or --inputs for "
-                        "the keys of the SSO provider, or both");
+    if (!c->redis && !c->inputs && !c->argocd_redis)
+        return cli_fail(EXIT_USAGE, "agent needs --redis, --argocd-redis, or "
+                        "--inputs for the keys of the SSO provider");
     signals();
     rc = open_redis(c, &a);
+    if (rc == 0)
+        rc = open_follow(c, &a, &f);
+    if (rc == 0 && c->inputs && !(keeper = keep_open(c)))
+        rc = cli_fail(EXIT_INPUT, "out of memory");
     if (rc)
         return rc;
-    if (c->inputs && !(keeper = keep_open(c)))
-        return cli_fail(EXIT_INPUT, "out of memory");
-    loop(c, &a, keeper);
-    if (keeper)
+    loop(c, &a, keeper, f);
+    if (keeper || f)
         agent_notify("STOPPING=1");
     keep_close(keeper);
-    if (c->redis)
+    follow_close(f);
+    if (a.zone)
         finish(&a);
     return EXIT_YES;
 }
@@ -191,7 +248,7 @@ static int run(struct cli *c)
 const struct command cmd_agent = {
     .name = "agent",
     .args = "",
-    .brief = "share limits between edges, keep keys of the SSO provider",
+    .brief = "share limits, keep SSO keys, follow revoked tokens",
     .help =
 "Runs beside the servers of one host, as their user, until it is stopped.\n"
 "\n"
@@ -202,6 +259,10 @@ const struct command cmd_agent = {
 "for itself.\n"
 "There is no TLS: use a tunnel.\n"
 "\n"
+"With --argocd-redis: follows Argo CD's own list of revoked tokens (logouts)\n"
+"in its Redis; servers that share the zone then refuse them at once, in\n"
+"Argo CD's words.\n"
+"\n"
 "With --inputs: fetches discovery document and key set of the provider that\n"
 "oidc.config or Dex names, checks them, and puts them into oidc/ of the\n"
 "inputs, where every server finds them: every five minutes, and at most once\n"
@@ -210,8 +271,12 @@ const struct command cmd_agent = {
 "\n"
 "Example: argo-edge agent --redis redis://argocd-redis:6379 \\\n"
 "           --zone argo_edge:16m --cache /var/cache/argo-edge\n"
-"         argo-edge agent --inputs /etc/argo-edge --zone argo_edge:16m\n",
-    .options = "zone redis redis-user redis-password-file cache inputs out ca",
+"         argo-edge agent --inputs /etc/argo-edge --zone argo_edge:16m\n"
+"         argo-edge agent --argocd-redis redis://argocd-redis:6379 \\\n"
+"           --argocd-redis-password-file /etc/argo-edge/redis-password\n",
+    .options = "zone redis redis-user redis-password-file argocd-redis "
+               "argocd-redis-user argocd-redis-password-file cache inputs out "
+               "ca",
     .min_arg = 0,
     .max_arg = 0,
     .run = run,

@@ -11,7 +11,7 @@
 static int unix_url(ae_str s, struct redis_conf *r)
 {
     if (s.n < 2 || s.n >= sizeof(r->path) || s.p[0] != '/')
-        return cli_fail(EXIT_USAGE, "--redis: unix:// wants an absolute path "
+        return cli_fail(EXIT_USAGE, "Redis URL: unix:// wants an absolute path "
                         "of at most %zu bytes", sizeof(r->path) - 1);
     memcpy(r->path, s.p, s.n + 1);
     return 0;
@@ -32,10 +32,10 @@ static int host_port(ae_str s, struct redis_conf *r)
         port = ae_cut(s, ':', &host);
     }
     if (!host.n || host.n >= sizeof(r->host))
-        return cli_fail(EXIT_USAGE, "--redis: no host");
+        return cli_fail(EXIT_USAGE, "Redis URL: no host");
     memcpy(r->host, host.p, host.n);
     if (port.p && (!ae_parse_u64(port, &v) || v < 1 || v > 65535))
-        return cli_fail(EXIT_USAGE, "--redis: the port is no number");
+        return cli_fail(EXIT_USAGE, "Redis URL: the port is no number");
     r->port = port.p ? (int)v : 6379;
     return 0;
 }
@@ -48,16 +48,16 @@ int agent_url(const char *url, struct redis_conf *r)
     if (ae_starts(s, AE_STR("unix://")))
         return unix_url(ae_sub(s, 7, s.n), r);
     if (ae_starts(s, AE_STR("rediss://")))
-        return cli_fail(EXIT_USAGE, "--redis: there is no TLS here; run a "
+        return cli_fail(EXIT_USAGE, "Redis URL: there is no TLS here; run a "
                         "tunnel and name its end (docs/edges.md)");
     /* a password that `ps` shows is none */
     if (!ae_starts(s, AE_STR("redis://")) || ae_find(s, '@') < s.n)
-        return cli_fail(EXIT_USAGE, "--redis wants redis://HOST[:PORT][/DB] "
+        return cli_fail(EXIT_USAGE, "a Redis URL is redis://HOST[:PORT][/DB] "
                         "or unix:///PATH; user and password have options of "
                         "their own");
     db = ae_cut(ae_sub(s, 8, s.n), '/', &host);
     if (db.n && (!ae_parse_u64(db, &v) || v > 1023))
-        return cli_fail(EXIT_USAGE, "--redis: after the / comes the number "
+        return cli_fail(EXIT_USAGE, "Redis URL: after the / comes the number "
                         "of a database");
     r->db = (int)v;
     return host_port(host, r);

@@ -10,6 +10,7 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "edge/board.h"
+#include "edge/marks.h"
 #include "limit/edges.h"
 #include "limit/gcra.h"
 #include "limit/zone.h"
@@ -129,8 +130,7 @@ struct ae_engine {
     size_t           nleases;
     struct ae_dead  *dead;
     size_t           ndead;
-    struct ae_revoked *revoked;  /* in the zone, see revoke.c */
-    size_t           nrevoked;   /* buckets of it */
+    struct ae_marks  logouts, revoked; /* in the zone, see revoke.c */
     struct ae_quar   quar[AE_QUAR_SLOTS];
     size_t           nquar;
     int64_t          loaded_us;  /* wall: when |snap| came into force */

@@ -48,4 +48,11 @@ void ae_revoke_clear(ae_txn *t);
 /* Was a token with an identifier of these claims logged out here? */
 bool ae_revoke_hit(ae_engine *e, const json_t *claims);
 
+#define AE_REVOKED "token is revoked, please re-login"
+/* Does Argo CD's own list name the token? */
+bool ae_revoke_listed(const ae_engine *e, const struct ae_identity *id);
+/* The same of a token of Argo CD's that is refused for something else, of
+ * which Argo CD would speak later. */
+bool ae_revoke_listed_too(ae_txn *t);
+
 #endif

@@ -388,6 +388,21 @@ static void edge_gauges(struct out *o, ae_engine *e)
           "Requests that other edges are not told of, for lack of room.");
 }
 
+/* Only where somebody has ever followed Argo CD's list. */
+static void revoked_gauges(struct out *o, const ae_engine *e)
+{
+    const struct ae_marks_head *h = e->revoked.head;
+    int64_t alive = h ? atomic_load(&h->alive_ns) : 0;
+    bool live = alive && ae_zone_now() - alive < INT64_C(5000000000);
+
+    if (!alive && !(h && atomic_load(&h->count)))
+        return;
+    gauge(o, "revocations_up", live && atomic_load(&h->up),
+          "1: the agent follows Argo CD's list of revoked tokens.");
+    gauge(o, "revocations", atomic_load(&h->n),
+          "Tokens on Argo CD's list of revoked ones.");
+}
+
 void ae_metrics(ae_engine *e, const ae_snapshot *s, bool openmetrics,
                 ae_buf *b)
 {
@@ -396,6 +411,7 @@ void ae_metrics(ae_engine *e, const ae_snapshot *s, bool openmetrics,
     policy_gauges(&o, e, s);
     store_gauges(&o, e);
     edge_gauges(&o, e);
+    revoked_gauges(&o, e);
     decision_rows(&o, e);
     jwt_rows(&o, &e->board);
     refresh_rows(&o, e, &s->in.sso);

@@ -4,6 +4,7 @@
  * compared with what the client has (K14).
  */
 #include "edge/edge.h"
+#include "edge/keys.h"
 
 /* In place of a failed answer a body goes out in one piece. */
 #define AE_INSTEAD_MAX (16 << 20)
@@ -290,7 +291,8 @@ bool ae_serve_stale(ae_txn *t)
     return true;
 }
 
-/* The snapshot that decided is still in force and the token still lives. */
+/* The snapshot that decided is still in force, the token still lives, and is
+ * not revoked meanwhile. */
 bool ae_still_now(ae_txn *t)
 {
     bool same;
@@ -301,7 +303,8 @@ bool ae_still_now(ae_txn *t)
     same = t->e->snap == t->snap;
     ae_unlock(t->e, &t->e->lock);
     return same && !(t->id && t->id->has_exp
-                     && t->id->exp <= t->wall_us / 1000000);
+                     && t->id->exp <= t->wall_us / 1000000)
+        && !(t->id && ae_revoke_listed(t->e, t->id));
 }
 
 /* The upstream failed.  Generations, lease, token and policy are asked once

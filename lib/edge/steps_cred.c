@@ -263,7 +263,10 @@ static enum ae_step_ret refused(ae_txn *t, const struct ae_token_result *r)
         return AE_STEP_MORE;
     ae_buf_init(&msg, &t->a, 0);
     ae_buf_puts(&msg, "invalid session: ");
-    ae_buf_put(&msg, r->reason);
+    if (r->unlisted && ae_revoke_listed_too(t))
+        ae_buf_puts(&msg, AE_REVOKED);
+    else
+        ae_buf_put(&msg, r->reason);
     if (msg.bad)
         t->a.failed = true;
     t->reason = r->stricter ? "token refused by a stricter rule"
@@ -304,6 +307,18 @@ static enum ae_step_ret logged_out(ae_txn *t)
     return AE_STEP_MORE;
 }
 
+/* Argo CD's own list says so. */
+static enum ae_step_ret revoked(ae_txn *t)
+{
+    struct ae_token_result r = { .reason = AE_STR(AE_REVOKED),
+                                 .kind = t->id->kind };
+
+    ae_lease_end(t->e, t->id, t->mono_us);
+    ae_identity_unref(t->id);
+    t->id = NULL;
+    return refused(t, &r);
+}
+
 static enum ae_step_ret verify(ae_txn *t)
 {
     struct ae_token_result r;
@@ -338,6 +353,8 @@ static enum ae_step_ret verify(ae_txn *t)
         ae_seen_put(t->e->seen, t->cred.token, gen, t->id);
         ae_unlock(t->e, &t->e->lock);
     }
+    if (ae_revoke_listed(t->e, t->id))
+        return revoked(t);
     if (ae_revoke_hit(t->e, t->id->claims))
         return logged_out(t);
     t->who = AE_WHO_TOKEN;

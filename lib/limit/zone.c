@@ -27,6 +27,7 @@ static const struct share {
     [AE_ZONE_EDGES] = { "edges", 16, 512 << 10 },
     [AE_ZONE_KEYS] = { "keys", 8, 576 << 10 },
     [AE_ZONE_REVOKED] = { "revoked", 64, 64 << 10 },
+    [AE_ZONE_LISTED] = { "listed", 32, 256 << 10 },
 };
 
 static uint64_t share_of(enum ae_zone_kind k, uint64_t size)

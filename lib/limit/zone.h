@@ -30,7 +30,7 @@
 
 #include "base/base.h"
 
-#define AE_ZONE_FORMAT 3
+#define AE_ZONE_FORMAT 4
 #define AE_ZONE_MIN ((uint64_t)1 << 20)   /* smallest size of a zone */
 #define AE_ZONE_PRIVATE ((uint64_t)2 << 20) /* without argo_edge_zone */
 
@@ -45,6 +45,7 @@ enum ae_zone_kind {
     AE_ZONE_EDGES,    /* exchange with the agent: batches, invalidations */
     AE_ZONE_KEYS,     /* the SSO provider's documents */
     AE_ZONE_REVOKED,  /* logouts that passed here */
+    AE_ZONE_LISTED,   /* Argo CD's list of revoked tokens */
     AE_ZONE__N
 };
 

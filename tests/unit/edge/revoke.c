@@ -114,9 +114,92 @@ static void test_shared(void)
     fx_close(&a);
 }
 
+/* ---- Argo CD's own list -------------------------------------------------- */
+
+static void test_listed(void)
+{
+    const char *said = "\"invalid session: token is revoked, please re-login\"";
+    struct ae_marks m;
+    struct fx_res r;
+    struct fx f;
+    int hits;
+
+    fx_open(&f);
+    f.loc.ttl_applications_ms = 600000;
+    f.loc.dead_token_ms = 0;
+    ae_marks_open(&m, f.e->zone, AE_ZONE_LISTED);
+    fx_get(&f, "alice", APP);
+    fx_get(&f, "ci", APP);
+    tap_ok(fx_get(&f, "alice", APP).kind == AE_CACHED
+           && fx_get(&f, "ci", APP).kind == AE_CACHED, "hits");
+    hits = f.hits;
+    ae_marks_put(&m, AE_STR("alice-1"), ae_zone_now() + 1000000000);
+    ae_marks_put(&m, AE_STR("ci-1"), ae_zone_now() + 1000000000);
+    r = fx_get(&f, "alice", APP);
+    tap_ok(r.kind == AE_REPLY && r.status == 401 && strstr(r.body, said)
+           && f.hits == hits, "on the list, no hit: %s", r.body);
+    tap_ok(fx_get(&f, "ci", APP).kind == AE_CACHED,
+           "a token of a project is not looked for there");
+    tap_ok(fx_get(&f, "alice", "/api/version").kind != AE_REPLY,
+           "nor where no token is needed");
+    ae_marks_drop(&m, AE_STR("alice-1"), INT64_MAX);
+    tap_ok(fx_get(&f, "alice", APP).kind != AE_REPLY, "off the list again");
+    ae_marks_put(&m, AE_STR("alice-1"), ae_zone_now() - 1);
+    tap_ok(fx_get(&f, "alice", APP).kind != AE_REPLY, "a mark that has ended");
+    /* Argo CD looks at the list before the account's own */
+    fx_write(&f, "argocd-secret", "accounts.alice.tokens", "[]");
+    ae_marks_put(&m, AE_STR("alice-1"), ae_zone_now() + 1000000000);
+    for (int i = 0; i < 3; i++) {
+        fx_pass(&f, 1100);
+        ae_engine_tick(f.e);
+    }
+    r = fx_get(&f, "alice", APP);
+    tap_ok(r.kind == AE_REPLY && strstr(r.body, said),
+           "deleted and revoked: %s", r.body);
+    ae_marks_drop(&m, AE_STR("alice-1"), INT64_MAX);
+    r = fx_get(&f, "alice", APP);
+    tap_ok(r.kind == AE_REPLY && strstr(r.body, "does not have token"),
+           "deleted: %s", r.body);
+    fx_close(&f);
+}
+
+/* A full bucket forgets what would end first, and only that. */
+static void test_marks(void)
+{
+    struct ae_zone_conf zc = { .size = AE_ZONE_PRIVATE };
+    struct ae_marks m;
+    ae_zone *z;
+    char id[24];
+    int64_t now = ae_zone_now();
+    int kept = 0;
+
+    if (ae_zone_open(&zc, &z, NULL, NULL))
+        abort();
+    ae_marks_open(&m, z, AE_ZONE_LISTED);
+    tap_ok(!ae_marks_has(&m, AE_STR("x")) && !ae_marks_any(&m), "empty");
+    ae_marks_put(&m, AE_STR(""), now + 1000000000);
+    tap_ok(!ae_marks_any(&m), "nothing is no identifier");
+    for (int i = 0; i < 100000; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        ae_marks_put(&m, ae_cs(id), now + INT64_C(1000000000) * (i + 100));
+    }
+    for (int i = 99000; i < 100000; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        kept += ae_marks_has(&m, ae_cs(id));
+    }
+    tap_ok(kept == 1000, "the last ones are there: %d", kept);
+    ae_marks_drop(&m, ae_cs(id), now);
+    tap_ok(ae_marks_has(&m, ae_cs(id)), "a later mark stands");
+    ae_marks_drop(&m, ae_cs(id), INT64_MAX);
+    tap_ok(!ae_marks_has(&m, ae_cs(id)), "dropped");
+    ae_zone_close(z);
+}
+
 int main(void)
 {
     test_revoked();
+    test_listed();
+    test_marks();
     test_shared();
     return tap_done();
 }
