@@ -20,14 +20,9 @@ ok(!(grep { $id{ $_->{id} }++ } @panel), 'each with an id of its own');
 
 my $src = slurp(top() . '/lib/edge/metrics.c') . slurp(top() . '/lib/edge/board.h');
 my %is = map { $_ => 1 }
-<<<<<<< HEAD
-    (map { "${_}_total" } $src =~ /family\(o, "(\w+)", "counter"/g, $src =~ /^\s+\{ "(\w+)", (?:NULL|")/mg),
-    $src =~ /(?:gauge|family)\(&?o, "(\w+)"(?!, "counter")/g,
-=======
-    (map { "${_}_total" } 'decisions', $src =~ /^\s+\{ "(\w+)", (?:NULL|")/mg),
-    (map { "${_}_total" } $src =~ /(?:total\(|family\(&?)o, "(\w+)", (?:"counter"|&)/g),
+    (map { "${_}_total" } $src =~ /^\s+\{ "(\w+)", (?:NULL|")/mg,
+        $src =~ /(?:total\(|family\(&?)o, "(\w+)", (?:"counter"|&)/g),
     $src =~ /(?:gauge\(|family\(&?)o, "(\w+)"(?!, "counter")/g,
->>>>>>> 6801298 (httpd, metrics: a limit may delay on httpd; what limits said, by class)
     map { ("${_}_bucket", "${_}_sum", "${_}_count") }
         $src =~ /"(\w+_duration_seconds)"/g;
 cmp_ok(scalar keys %is, '>', 30, 'metrics are found in the source');
