@@ -4,7 +4,7 @@
 #              side; the configuration is always build/config.mk)
 #   V=1        show commands in full
 #   ASAN=1     with AddressSanitizer and UBSan, into build-asan/ if no B is
-#              given
+#              given; TSAN=1 with ThreadSanitizer, into build-tsan/
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
@@ -28,6 +28,8 @@ $(CONFIG): configure
 
 ifeq ($(ASAN),1)
 B ?= build-asan
+else ifeq ($(TSAN),1)
+B ?= build-tsan
 else
 B ?= build
 endif
@@ -45,6 +47,11 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Werror
 HARDEN := -fstack-protector-strong -Wformat -Werror=format-security
 LDHARDEN := -Wl,-z,relro,-z,now
 
+ifeq ($(TSAN),1)
+# gcc says that it does not follow fences: the copy of the SSO keys has one
+override CFLAGS := -g -O1 -fsanitize=thread \
+    $(if $(findstring clang,$(CC)),,-Wno-tsan)
+endif
 ifeq ($(ASAN),1)
 override CFLAGS := -g -O1 -fsanitize=address,undefined \
     -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
@@ -95,7 +102,7 @@ MODULES := $(if $(NGINX_SRC),$(if $(NGX_SRC),$(NGX_SO))) \
 
 # ---- goals ---------------------------------------------------------------------
 
-.PHONY: all lib help units fuzzers programs asan demo demo-up test check bench fuzz lint \
+.PHONY: all lib help units fuzzers programs asan tsan demo demo-up test check bench fuzz lint \
     install deb clean $(FOLDERS)
 .DELETE_ON_ERROR:
 
@@ -115,7 +122,7 @@ help:
 	@echo 'make lint       warnings of clang, and the rules of the house'
 	@echo 'make install    below PREFIX (DESTDIR is honoured)'
 	@echo 'make deb        a Debian package in build/'
-	@echo 'make clean      remove build/ and build-asan/'
+	@echo 'make clean      remove build/, build-asan/ and build-tsan/'
 
 programs: $(PROGRAMS) $(TEST_PROGRAMS)
 units: $(UNITS)
@@ -132,10 +139,15 @@ demo-up: all
 asan:
 	+$(MAKE) --no-print-directory ASAN=1 B=build-asan units fuzzers \
 	    build-asan/tests/vectors build-asan/tests/replay \
-	    $(patsubst $(B)/%,build-asan/%,$(filter $(NGX_SO),$(MODULES)))
+	    $(patsubst $(B)/%,build-asan/%,$(MODULES))
+
+# what several threads drive at once, under ThreadSanitizer
+tsan:
+	+$(MAKE) --no-print-directory TSAN=1 B=build-tsan \
+	    build-tsan/unit/edge/threads build-tsan/unit/edge/dead
 
 PROVE ?= prove
-test: all programs units asan
+test: all programs units asan tsan
 	$(PROVE) -r $(PROVEFLAGS) tests/t
 
 check: lib programs units
@@ -151,7 +163,7 @@ lint: all
 	$(PROVE) $(PROVEFLAGS) tests/t/style.t tests/t/clang.t
 
 clean:
-	rm -rf build build-asan
+	rm -rf build build-asan build-tsan
 
 # ---- objects, library ------------------------------------------------------------
 

@@ -40,19 +40,18 @@ static int late(const request_rec *r)
     return dir_conf(r)->loc.serve == AE_SERVE_PURGE;
 }
 
+#ifndef AE_ARENA_EMULATE
+
 /* Context and transaction lie in a block that another request has left, still
  * warm: from the pool they would be a node of its own for each. */
 static argo_edge_ctx *take_block(argo_edge_conf *mc)
 {
     argo_edge_ctx *ctx = NULL;
-
-#ifndef AE_ARENA_EMULATE
     int i;
 
     for (i = 0; i < ARGO_EDGE_BLOCKS && !ctx; i++)
         if (mc->blocks[i])
             ctx = apr_atomic_xchgptr(&mc->blocks[i], NULL);
-#endif
     if (!ctx)
         ctx = malloc(BLOCK);
     if (ctx) {
@@ -65,14 +64,12 @@ static argo_edge_ctx *take_block(argo_edge_conf *mc)
 
 static void leave_block(argo_edge_ctx *ctx)
 {
-#ifndef AE_ARENA_EMULATE
     volatile void **slot = ctx->mc->blocks;
     int i;
 
     for (i = 0; i < ARGO_EDGE_BLOCKS; i++)
         if (!slot[i] && !apr_atomic_casptr(&slot[i], ctx, NULL))
             return;
-#endif
     free(ctx);
 }
 
@@ -86,6 +83,43 @@ static void *txn_alloc(void *data, size_t n)
     ctx->spare = NULL;
     return p;
 }
+
+#else
+
+/* For the sanitizers: each piece is its own, and dies with its request. */
+static argo_edge_ctx *take_block(argo_edge_conf *mc)
+{
+    argo_edge_ctx *ctx = calloc(1, sizeof(*ctx));
+
+    if (ctx)
+        ctx->mc = mc;
+    return ctx;
+}
+
+static void leave_block(argo_edge_ctx *ctx)
+{
+    void **p, **next;
+
+    for (p = ctx->spare; p; p = next) {
+        next = *p;
+        free(p);
+    }
+    free(ctx);
+}
+
+static void *txn_alloc(void *data, size_t n)
+{
+    argo_edge_ctx *ctx = data;
+    void **p = malloc(n + 16);
+
+    if (!p)
+        return NULL;
+    *p = ctx->spare;
+    ctx->spare = p;
+    return (char *) p + 16;
+}
+
+#endif
 
 /* May run on any thread, after the last byte has left. */
 static apr_status_t end(void *data)

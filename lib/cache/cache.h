@@ -247,9 +247,11 @@ struct ae_store_ops {
                        uint64_t ticket, int64_t now_us, bool vain);
 };
 
+/* Under the store's own lock; what metrics show is read without it. */
 struct ae_store_stat {
-    uint64_t entries, bytes_used, bytes_max, hits, misses, puts, drops_busy,
-             drops_stale, corrupt, evicted, wiped, readers;
+    _Atomic uint64_t entries, bytes_used, bytes_max, readers;
+    uint64_t hits, misses, puts, drops_busy, drops_stale, corrupt, evicted,
+             wiped;
 };
 
 struct ae_store {

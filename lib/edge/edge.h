@@ -133,14 +133,14 @@ struct ae_engine {
     struct ae_marks  logouts, revoked; /* in the zone, see revoke.c */
     struct ae_quar   quar[AE_QUAR_SLOTS];
     size_t           nquar;
-    int64_t          loaded_us;  /* wall: when |snap| came into force */
+    _Atomic int64_t  loaded_us;  /* wall: when |snap| came into force */
     int64_t          quar_all_us; /* table full: nothing is stored until then */
     struct ae_copy  *copy[AE_COPIES];
     size_t           copy_bytes;
     int64_t          list_missed_us[AE_LIST__N]; /* a tenant lacked a copy */
     char             list_poor[17]; /* snapshot whose token was no good */
-    ae_snapshot     *held;       /* an emptied policy, held back (F18) */
-    uint64_t         bad_hash;   /* of the last logged input error */
+    ae_snapshot     *_Atomic held; /* an emptied policy, held back (F18) */
+    _Atomic uint64_t bad_hash;   /* of the last logged input error */
     struct ae_board  board;
     unsigned char    id_key[32]; /* of decision ids and, without a
                                     server.secretkey, of token ids */

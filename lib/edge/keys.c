@@ -41,10 +41,10 @@ struct ae_sso_keys {
     size_t           room;     /* for bytes[] */
     /* under the engine's lock: */
     ae_keyset       *set;      /* fetched, NULL: none */
-    uint64_t         seq;      /* of the zone when |set| was made */
-    int64_t          good_ns;
+    _Atomic uint64_t seq;      /* of the zone when |set| was made; read */
+    _Atomic int64_t  good_ns;  /* by anybody, as good_ns is */
     int64_t          moved_us; /* until then SSO verdicts are unknown */
-    uint64_t         bad_hash; /* of the last logged failure */
+    _Atomic uint64_t bad_hash; /* of the last logged failure */
     bool             files_old;/* documents of the inputs are past use */
     int64_t          files_us; /* when that was looked at */
     _Atomic uint64_t gen;
@@ -332,14 +332,18 @@ void ae_keys_tick(ae_engine *e)
 {
     struct ae_sso_keys *k = e->keys;
     int64_t age;
+    bool have;
 
     look_at_files(e);
     if (e->snap->in.sso.have_docs)
         return;
     sync(e, e->snap);
     age = ae_zone_now() - k->good_ns;
-    atomic_store(&k->due, k->set && age > DUE_S * NS);
-    if (k->set && age > STALE_S * NS) {
+    ae_lock(e, &e->lock);
+    have = k->set != NULL;
+    ae_unlock(e, &e->lock);
+    atomic_store(&k->due, have && age > DUE_S * NS);
+    if (have && age > STALE_S * NS) {
         ae_edge_log(e, AE_LOG_ERROR, "argo-edge: no keys of the SSO provider"
                     " for a day: its tokens are passed on undecided");
         install(e, NULL, k->seq, k->good_ns);
