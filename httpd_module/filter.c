@@ -225,6 +225,7 @@ static void headers_came(request_rec *r, argo_edge_ctx *ctx)
             say_foreign(r, ctx);
         ae_txn_resp_end(ctx->txn, false);
     }
+    ctx->watched = ae_txn_watch(ctx->txn) != 0;
 }
 
 /* Whether the last chunk came: the HTTP filter of mod_proxy's connection sees
@@ -303,6 +304,16 @@ static void feed(argo_edge_ctx *ctx, apr_bucket *b)
         ae_txn_resp_end(ctx->txn, false);
 }
 
+/* R25: what comes once the token or its rights have ended goes no further. */
+static apr_status_t cut(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    apr_brigade_cleanup(bb);
+    f->r->connection->aborted = 1;
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, f->r, ARGO_EDGE_NO(011)
+                  "stream broken off, its token or its rights have ended");
+    return APR_ECONNABORTED;
+}
+
 static apr_status_t response_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     argo_edge_ctx *ctx = f->ctx;
@@ -312,11 +323,13 @@ static apr_status_t response_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         headers_came(f->r, ctx);
     if (ctx->replaced)
         return pass_instead(f, ctx, bb);
+    if (ctx->watched && ae_txn_watch(ctx->txn) < 0)
+        return cut(f, bb);
     for (b = APR_BRIGADE_FIRST(bb);
          ctx->feeding && b != APR_BRIGADE_SENTINEL(bb);
          b = APR_BUCKET_NEXT(b))
         feed(ctx, b);
-    if (!ctx->feeding)
+    if (!ctx->feeding && !ctx->watched)
         ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);
 }

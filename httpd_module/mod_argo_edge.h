@@ -85,6 +85,7 @@ typedef struct {
     unsigned responded:1;
     unsigned handled:1;         /* what comes is a handler's, no error's */
     unsigned feeding:1;
+    unsigned watched:1;         /* a stream, which ends with its token */
     unsigned replaced:1;        /* the upstream's answer, by a stored one */
     unsigned redirected:1;
     unsigned odd:1;             /* has a g- or x- field: some are stripped */

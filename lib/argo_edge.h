@@ -320,6 +320,12 @@ int  ae_txn_resp_part(ae_txn *t, ae_str part);
 /* The body ended.  |complete|: declared length reached or last chunk seen. */
 void ae_txn_resp_end(ae_txn *t, bool complete);
 
+/* An answer that does not end (AE_FWD_STREAM) is to be asked for while it goes
+ * on: milliseconds until the next time, 0 never (it is no such answer), AE_E_*:
+ * the token or its rights have ended, break the connection off.  From the
+ * header of the answer on; cheap. */
+int64_t ae_txn_watch(ae_txn *t);
+
 /* ------------------------------------------------------------- variables */
 
 enum ae_var { AE_V_DECISION, AE_V_RULE, AE_V_REASON, AE_V_SUBJECT,

@@ -212,6 +212,10 @@ ngx_http_argo_edge_end(void *data)
 {
     ngx_http_argo_edge_ctx_t  *ctx = data;
 
+    if (ctx->watch.timer_set) {
+        ngx_del_timer(&ctx->watch);
+    }
+
     if (ctx->txn) {
 
         if (ctx->feeding) {

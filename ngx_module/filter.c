@@ -25,6 +25,9 @@ static ngx_int_t ngx_http_argo_edge_instead(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_argo_edge_own(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
+static void ngx_http_argo_edge_watch(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx);
+static void ngx_http_argo_edge_watch_handler(ngx_event_t *ev);
 
 
 void
@@ -108,7 +111,66 @@ ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
         ae_txn_resp_end(ctx->txn, false);
     }
 
+    if (ctx->act.forward.flags & AE_FWD_STREAM) {
+        ngx_http_argo_edge_watch(r, ctx);
+    }
+
     return ngx_http_next_header_filter(r);
+}
+
+
+/* a stream or a terminal ends with its token (R25) */
+
+static void
+ngx_http_argo_edge_watch(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
+{
+    int64_t  ms;
+
+    ms = ae_txn_watch(ctx->txn);
+
+    if (ms == 0) {
+        return;
+    }
+
+    if (ms < 0 && !ctx->watch.timedout) {
+        ms = 1; /* not from within the upstream's own call */
+    }
+
+    ctx->watch.handler = ngx_http_argo_edge_watch_handler;
+    ctx->watch.data = r;
+    ctx->watch.log = r->connection->log;
+    ctx->watch.cancelable = 1;
+
+    if (ms > 0) {
+        ngx_add_timer(&ctx->watch, (ngx_msec_t) ms);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "argo_edge: stream broken off, its token or its rights "
+                  "have ended");
+
+    /* the upstream's cleanup lets go of the request as well */
+
+    r->keepalive = 0;
+    r->main->count++;
+
+    ngx_http_finalize_request(r, NGX_ERROR);
+}
+
+
+static void
+ngx_http_argo_edge_watch_handler(ngx_event_t *ev)
+{
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+
+    r = ev->data;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+    ngx_http_argo_edge_watch(r, ngx_http_argo_edge_get_ctx(r));
+    ngx_http_run_posted_requests(c);
 }
 
 

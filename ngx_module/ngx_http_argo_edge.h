@@ -82,6 +82,7 @@ typedef struct {
     uint64_t                        left;
     off_t                           fed;
     off_t                           expected;  /* -1: chunked */
+    ngx_event_t                     watch;     /* of a stream */
     unsigned                        waiting:1; /* for a sub-request */
     unsigned                        reading:1; /* the request body */
     unsigned                        terminal:1;

@@ -117,6 +117,7 @@ struct ae_loc {
     int64_t  collapse_ms;       /* wait for another's answer so long, -1 */
     int64_t  stale_revalidate_ms, stale_error_ms; /* RFC 5861, -1 */
     int64_t  dead_token_ms;     /* -1 */
+    int64_t  stream_max_ms;     /* -1; 0: none */
     /* NULL until merged; "off" is an empty list */
     struct ae_limit_conf *limits, *calls; size_t nlimits, ncalls;
     int      limit_dry_run;     /* 0/1, -1 unset */

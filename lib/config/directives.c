@@ -447,6 +447,17 @@ SETTER(set_dead_token)
     return AE_OK;
 }
 
+SETTER(set_stream_max)
+{
+    uint64_t ms;
+
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    if (!ae_parse_ms(args[0], &ms) || ms > INT64_C(31) * 86400 * 1000)
+        return bad(err, args[0], "a time of at most 31 days, or 0");
+    l->stream_max_ms = (int64_t)ms;
+    return AE_OK;
+}
+
 SETTER(set_max_object)
 {
     uint64_t v = 0;

@@ -25,6 +25,7 @@ void ae_loc_init(struct ae_loc *l)
     l->quarantine_ms = l->max_object = l->max_body = l->lease_ms = -1;
     l->collapse_ms = l->stale_revalidate_ms = l->stale_error_ms = -1;
     l->dead_token_ms = -1;
+    l->stream_max_ms = -1;
 }
 
 static void inherit(int *child, int parent)
@@ -67,6 +68,7 @@ void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
     inherit64(&child->stale_revalidate_ms, parent->stale_revalidate_ms);
     inherit64(&child->stale_error_ms, parent->stale_error_ms);
     inherit64(&child->dead_token_ms, parent->dead_token_ms);
+    inherit64(&child->stream_max_ms, parent->stream_max_ms);
     inherit(&child->limit_dry_run, parent->limit_dry_run);
     inherit(&child->limit_headers, parent->limit_headers);
     cfg_limits_merge(child, parent);
@@ -83,7 +85,7 @@ void ae_loc_defaults(struct ae_loc *l)
         .ttl_settings_ms = 60000, .quarantine_ms = 5000,
         .max_object = 256LL << 20, .max_body = 1 << 20, .lease_ms = 30000,
         .collapse_ms = 2000,
-        .lease_probe = 0, .dead_token_ms = 10000,
+        .lease_probe = 0, .dead_token_ms = 10000, .stream_max_ms = 0,
         .login_limit = &cfg_login_off, .webhook = &cfg_webhook_off,
     };
 

@@ -34,7 +34,7 @@
     X(list_same) X(list_older) X(list_differs)                           \
     X(shadow_same) X(shadow_closed) X(divergence)                        \
     X(reload) X(reload_failed)                                           \
-    X(keys_fetched) X(keys_failed) X(token_logged_out)                   \
+    X(keys_fetched) X(keys_failed) X(token_logged_out) X(stream_cut)     \
     X(closed_canonical) X(closed_duplicate) X(closed_credential)         \
     X(closed_token) X(closed_cross_site) X(closed_grpc_off)              \
     X(closed_unknown_route) X(closed_dead_token) X(closed_limit)    \

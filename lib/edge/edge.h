@@ -214,6 +214,9 @@ void ae_lease_end_all(ae_engine *e, const struct ae_identity *id,
                       int64_t now);
 bool ae_lease_live(ae_engine *e, const unsigned char digest[32], int64_t now,
                    int64_t lease_us);
+/* Was it ended (not: did it run out) later than |since|? */
+bool ae_lease_ended(ae_engine *e, const unsigned char digest[32],
+                    int64_t since);
 
 /* Tokens that were refused a moment ago; plain bytes, zeros are empty. */
 struct ae_dead;
@@ -384,6 +387,8 @@ struct ae_txn {
     bool                 fetch_done; /* the one look-up has ended */
     bool                 probe_done; /* and the one probe */
     bool                 logout;    /* |id| is who logs out */
+    bool                 cut;       /* a stream that was broken off */
+    char                 watched[17]; /* snapshot that it was held against */
     int64_t              revoked_ns; /* |id| was logged out here: seen then */
     ae_str               fetched;    /* project that it showed */
 

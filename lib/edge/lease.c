@@ -178,3 +178,19 @@ bool ae_lease_live(ae_engine *e, const unsigned char digest[32], int64_t now,
     return granted > ended && (int64_t)granted <= now
         && now - (int64_t)granted < lease_us;
 }
+
+bool ae_lease_ended(ae_engine *e, const unsigned char digest[32],
+                    int64_t since)
+{
+    struct name n = name_of(digest);
+    struct ae_lease *b;
+
+    if (!e->nleases)
+        return false;
+    b = bucket(e, n.key);
+    for (size_t i = 0; i < WAYS; i++)
+        if (atomic_load_explicit(&b[i].key, memory_order_relaxed) == n.key
+            && (int64_t)time_in(atomic_load(&b[i].ended), n.mark) > since)
+            return true;
+    return false;
+}

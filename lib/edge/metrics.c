@@ -90,6 +90,9 @@ static const struct row {
     { "tokens", "result", "ok", AE_N_token_ok, NULL },
     { "tokens", "result", "refused", AE_N_token_refused, NULL },
     { "tokens", "result", "unknown", AE_N_token_unknown, NULL },
+    { "streams_cut", NULL, NULL, AE_N_stream_cut,
+      "Streams and terminals broken off, since the token or its rights "
+      "ended." },
     { "cache_requests", "status", "hit", AE_N_cache_hit,
       "Requests that could have been answered from the cache." },
     { "cache_requests", "status", "miss", AE_N_cache_miss, NULL },

@@ -193,10 +193,12 @@ sub large_body {
 }
 
 # { raw => answer, delay => seconds }, or { large => bytes, cut => bytes }:
-# chunks, broken off after |cut|.
+# chunks, broken off after |cut|; or { stream => seconds, raw => head }: events
+# without an end, five a second.
 sub _special {
     my ($out, $sock) = @_;
     sleep $out->{delay} if $out->{delay};
+    return _stream($out, $sock) if $out->{stream};
     return $out->{raw} if !$out->{large};
     my $body = large_body($out->{large});
     print $sock "HTTP/1.1 200 X\r\nContent-Type: application/json\r\n"
@@ -207,6 +209,22 @@ sub _special {
         printf $sock "%x\r\n%s\r\n", length $part, $part;
     }
     print $sock "0\r\n\r\n" if !$out->{cut};
+    return '';
+}
+
+sub _stream {
+    my ($out, $sock) = @_;
+    my $event = qq({"result":{"type":"MODIFIED"}}\n);
+    my $raw = $out->{raw}; # a tunnel: no chunks
+    local $SIG{PIPE} = 'IGNORE';
+    print $sock $raw // "HTTP/1.1 200 X\r\nContent-Type: application/json\r\n"
+        . "Transfer-Encoding: chunked\r\n\r\n";
+    $event = sprintf "%x\r\n%s\r\n", length $event, $event if !$raw;
+    for (1 .. 5 * $out->{stream}) {
+        print $sock $event or last;
+        $sock->flush;
+        sleep 0.2;
+    }
     return '';
 }
 

@@ -118,6 +118,9 @@ static void locations(void)
     TAKES("dead_token", "3s", loc.dead_token_ms == 3000);
     TAKES("dead_token", "0", loc.dead_token_ms == 0);
     refuses("dead_token", "61s");
+    TAKES("stream_max", "8h", loc.stream_max_ms == 8 * 3600 * 1000);
+    TAKES("stream_max", "0", loc.stream_max_ms == 0);
+    refuses("stream_max", "1000d");
     TAKES("status_header", "on", loc.status_header == 1);
     TAKES("ttl", "objects=2m", loc.ttl_objects_ms == 120000
           && loc.ttl_applications_ms == -1);
