@@ -96,6 +96,7 @@ void argo_edge_fill(argo_edge_ctx *ctx)
     int i, id;
 
     q->size = sizeof(*q);
+    q->plain = true;
     q->method = ae_cs(r->method);
     q->target = target(r);
     q->peer = ae_cs(r->useragent_ip ? r->useragent_ip : "");
@@ -115,6 +116,7 @@ void argo_edge_fill(argo_edge_ctx *ctx)
                 body_length(q, v);
         }
         id = ae_hdr_lookup(ae_cs(h[i].key));
+        q->plain &= id != AE_HDR_ODD;
         if (id < 0)
             continue;
         if (q->hdr[id].p)
@@ -147,7 +149,7 @@ void argo_edge_edit_request(request_rec *r, argo_edge_ctx *ctx)
     a = apr_table_elts(t);
     h = (const apr_table_entry_t *) a->elts;
     /* from the end: what is taken out moves the rest down */
-    for (i = a->nelts; i-- > 0; )
+    for (i = ae_txn_strips(ctx->txn) ? a->nelts : 0; i-- > 0; )
         if (i < a->nelts && ae_txn_strip_request(ctx->txn, ae_cs(h[i].key)))
             apr_table_unset(t, h[i].key);
     if (ctx->act.kind != AE_FORWARD)

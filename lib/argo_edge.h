@@ -168,9 +168,11 @@ enum ae_hdr {
 
 /* The lower-case field name of |h|, for shells that fill the record. */
 const char *ae_hdr_name(enum ae_hdr h);
-/* The enum of a field name (any case), or -1.  Every name that starts with
- * "grpc-metadata-" or "grpcgateway-" is AE_H_METADATA. */
+/* The enum of a field name (any case), -1 for one that the core does not read,
+ * or AE_HDR_ODD for one that it does not read but may have to strip.  Every
+ * name that starts with "grpc-metadata-" or "grpcgateway-" is AE_H_METADATA. */
 int ae_hdr_lookup(ae_str name);
+enum { AE_HDR_ODD = -2 };
 
 /* One request, filled by the shell with borrowed bytes (no copies).  A header
  * that came more than once: hdr[] holds the first, hdr_dup says so.  Absent is
@@ -188,6 +190,9 @@ struct ae_req {
     uint32_t      ncookie;
     int64_t       content_length; /* -1: unknown or none */
     bool          has_body;  /* Content-Length > 0 or chunked */
+    bool          plain;     /* no field was AE_HDR_ODD: a promise that spares
+                                ae_txn_strips() a look at each.  False is
+                                always right */
 };
 
 /* --------------------------------------------------------------- actions */
@@ -285,6 +290,9 @@ void ae_txn_end(ae_txn *t);
  * every header of the request when forwarding, then apply forward.set: a name
  * may be both stripped and set (Cookie without its token). */
 bool ae_txn_strip_request(const ae_txn *t, ae_str name);
+/* False: no field that came is stripped or replaced, as with most requests;
+ * there is only forward.set to be added. */
+bool ae_txn_strips(const ae_txn *t);
 
 /* ------------------------------------------------ the upstream's answer */
 

@@ -179,8 +179,10 @@ ngx_http_argo_edge_watch_handler(ngx_event_t *ev)
 static ngx_int_t
 ngx_http_argo_edge_response(ngx_http_request_t *r, struct ae_resp *resp)
 {
+    ae_str               *to;
     ngx_int_t             rc;
     ngx_uint_t            i;
+    const char           *name;
     ngx_list_part_t      *part;
     ngx_table_elt_t      *h;
     ngx_http_upstream_t  *u;
@@ -209,30 +211,52 @@ ngx_http_argo_edge_response(ngx_http_request_t *r, struct ae_resp *resp)
                 continue;
             }
 
-#define ngx_http_argo_edge_is(s)                                              \
-    (h[i].key.len == sizeof(s) - 1                                            \
-     && ngx_strncasecmp(h[i].key.data, (u_char *) s, sizeof(s) - 1) == 0)
+            to = NULL;
 
-            rc = NGX_OK;
+            /* the length first: hardly a header has one of these */
 
-            if (ngx_http_argo_edge_is("Cache-Control")) {
-                rc = ngx_http_argo_edge_join(r, &resp->cache_control,
-                                             &h[i].value);
+            switch (h[i].key.len) {
 
-            } else if (ngx_http_argo_edge_is("Vary")) {
-                rc = ngx_http_argo_edge_join(r, &resp->vary, &h[i].value);
+            case 4:
+                name = "Vary";
+                to = &resp->vary;
+                break;
 
-            } else if (ngx_http_argo_edge_is("Content-Encoding")) {
-                rc = ngx_http_argo_edge_join(r, &resp->content_encoding,
-                                             &h[i].value);
+            case 10:
+                name = "Set-Cookie";
+                to = &resp->set_cookie;
+                break;
 
-            } else if (ngx_http_argo_edge_is("Set-Cookie")) {
-                rc = ngx_http_argo_edge_join(r, &resp->set_cookie,
-                                             &h[i].value);
+            case 13:
+                name = "Cache-Control";
+                to = &resp->cache_control;
+                break;
 
-            } else if (ngx_http_argo_edge_is("Grpc-Metadata-Renew-Token")) {
-                resp->has_renew = true;
+            case 16:
+                name = "Content-Encoding";
+                to = &resp->content_encoding;
+                break;
+
+            case 25:
+                name = "Grpc-Metadata-Renew-Token";
+                break;
+
+            default:
+                continue;
             }
+
+            if (ngx_strncasecmp(h[i].key.data, (u_char *) name, h[i].key.len)
+                != 0)
+            {
+                continue;
+            }
+
+            if (to == NULL) {
+                resp->has_renew = true;
+                continue;
+            }
+
+            rc = ngx_http_argo_edge_join(r, to, &h[i].value);
 
             if (rc != NGX_OK) {
                 return rc;

@@ -68,6 +68,7 @@ ngx_http_argo_edge_fill(ngx_http_request_t *r, struct ae_req *req)
     }
 
     req->cookie = cookie;
+    req->plain = true;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
@@ -86,6 +87,7 @@ ngx_http_argo_edge_fill(ngx_http_request_t *r, struct ae_req *req)
             id = ae_hdr_lookup(name);
 
             if (id < 0) {
+                req->plain &= id != AE_HDR_ODD;
                 continue;
             }
 
@@ -241,7 +243,7 @@ ngx_http_argo_edge_edit_request(ngx_http_request_t *r,
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h, *new;
 
-    if (!ngx_http_argo_edge_must_remove(r, ctx)) {
+    if (!ae_txn_strips(ctx->txn) || !ngx_http_argo_edge_must_remove(r, ctx)) {
         return ngx_http_argo_edge_add_request(r, ctx, &r->headers_in.headers);
     }
 

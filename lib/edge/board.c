@@ -34,7 +34,38 @@ static uint64_t layout_id(void)
     return h | 1;
 }
 
-static bool lay_out(struct ae_board *b, char *p, size_t n, unsigned turn)
+/* A stripe of our own out of the second half. */
+static struct ae_stripe *claim(struct ae_board *b, uint64_t me)
+{
+    uint64_t now = (uint64_t)ae_zone_now();
+
+    for (size_t i = (b->nstripe + 1) / 2; i < b->nstripe; i++) {
+        struct ae_stripe *s = &b->stripe[i];
+        uint64_t          owner = atomic_load(&s->owner);
+
+        if (owner && now - atomic_load(&s->alive_ns) < AE_STRIPE_DEAD_NS)
+            continue;
+        if (atomic_compare_exchange_strong(&s->owner, &owner, me)) {
+            atomic_store(&s->alive_ns, now);
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* Where to count: alone, if we may; else with others. */
+static void choose(struct ae_board *b, uint64_t turn, bool one_thread)
+{
+    if (one_thread && (b->mine = claim(b, turn | 1))) {
+        b->owner = turn | 1;
+        b->alone = true;
+        return;
+    }
+    b->mine = &b->stripe[turn % ((b->nstripe + 1) / 2)];
+}
+
+static bool lay_out(struct ae_board *b, char *p, size_t n, uint64_t turn,
+                    bool one_thread)
 {
     struct board_head *h = (struct board_head *)p;
     uint64_t           free_ = 0, mine = layout_id();
@@ -50,7 +81,7 @@ static bool lay_out(struct ae_board *b, char *p, size_t n, unsigned turn)
     b->nstripe = b->nstripe > AE_STRIPES_MAX ? AE_STRIPES_MAX
                : b->nstripe ? b->nstripe : 1;
     b->stripe = (struct ae_stripe *)(p + at);
-    b->mine = &b->stripe[turn % b->nstripe];
+    choose(b, turn, one_thread);
     at += b->nstripe * sizeof(struct ae_stripe);
     left = (n - at) / 2 & ~(size_t)63;
     for (int r = 0; r < 2; r++) {
@@ -63,23 +94,43 @@ static bool lay_out(struct ae_board *b, char *p, size_t n, unsigned turn)
     return b->nevent[0] > 0;
 }
 
-int ae_board_open(struct ae_board *b, const ae_zone *z, unsigned turn)
+int ae_board_open(struct ae_board *b, const ae_zone *z, uint64_t turn,
+                  bool one_thread)
 {
     size_t n = 0;
     void  *p = z ? ae_zone_section(z, AE_ZONE_COUNTERS, 1, &n) : NULL;
 
     memset(b, 0, sizeof(*b));
-    if (p && lay_out(b, p, n, turn))
+    if (p && lay_out(b, p, n, turn, one_thread))
         return AE_OK;
     b->own = aligned_alloc(64, OWN_BYTES);
     if (!b->own)
         return AE_E_NOMEM;
     memset(b->own, 0, OWN_BYTES);
-    return lay_out(b, b->own, OWN_BYTES, 0) ? AE_OK : AE_E_NOMEM;
+    return lay_out(b, b->own, OWN_BYTES, 0, one_thread) ? AE_OK
+                                                        : AE_E_NOMEM;
+}
+
+void ae_board_tick(struct ae_board *b)
+{
+    if (!b->owner)
+        return;
+    if (atomic_load(&b->mine->owner) == b->owner) {
+        atomic_store(&b->mine->alive_ns, (uint64_t)ae_zone_now());
+        return;
+    }
+    /* We were stopped for so long that somebody took it over. */
+    b->owner = 0;
+    b->alone = false;
+    choose(b, 0, false);
 }
 
 void ae_board_close(struct ae_board *b)
 {
+    uint64_t me = b->owner;
+
+    if (me)
+        atomic_compare_exchange_strong(&b->mine->owner, &me, 0);
     free(b->own);
     memset(b, 0, sizeof(*b));
 }
@@ -95,7 +146,7 @@ uint64_t ae_board_sum(const struct ae_board *b, enum ae_counter c)
 }
 
 void ae_hist_add(struct ae_hist *h, const int64_t bound_us[AE_BUCKETS],
-                 int64_t us)
+                 int64_t us, bool alone)
 {
     size_t i = 0;
 
@@ -103,8 +154,8 @@ void ae_hist_add(struct ae_hist *h, const int64_t bound_us[AE_BUCKETS],
         us = 0;
     while (i < AE_BUCKETS && us > bound_us[i])
         i++;
-    atomic_fetch_add_explicit(&h->bucket[i], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&h->us, (uint64_t)us, memory_order_relaxed);
+    ae_add64(&h->bucket[i], 1, alone);
+    ae_add64(&h->us, (uint64_t)us, alone);
 }
 
 /* ---- the rings --------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #define AE_EDGE_BOARD_H
 
 #include "base/base.h"
+#include "base/count.h"
 #include "limit/zone.h"
 
 #include <stdatomic.h>
@@ -66,7 +67,7 @@ enum {
     AE_CALLER_UNKNOWN = 7,  /* a token that was not judged */
     AE_WHOS = 12,           /* enum ae_who_class */
     AE_BUCKETS = 14,        /* upper bounds; one more for what is above */
-    AE_STRIPES_MAX = 8
+    AE_STRIPES_MAX = 16
 };
 
 struct ae_hist {
@@ -78,14 +79,21 @@ struct ae_hist {
 enum ae_limited { AE_LIMITED_PASSED = 0, AE_LIMITED_DELAYED,
                   AE_LIMITED_REJECTED, AE_LIMITED_DRY_RUN, AE_LIMITED__N };
 
-/* Processes add to a stripe each, as long as there are enough of them. */
+/* Processes add to a stripe each, as long as there are enough of them.  The
+ * second half of the stripes is for processes of one thread: each owns its
+ * own, and counts there without locking the bus. */
 struct ae_stripe {
+    _Atomic uint64_t owner;    /* 0: nobody's */
+    _Atomic uint64_t alive_ns; /* ae_zone_now(), when the owner last said so */
     _Atomic uint64_t count[AE_N__COUNT];
-    _Atomic uint64_t decision[AE_PAIRS][AE_RES__N][AE_CALLERS];
+    struct ae_hist   decide, upstream;
     _Atomic uint64_t jwt[AE_CALLERS][AE_JWT__N];
     _Atomic uint64_t limited[AE_WHOS][AE_LIMITED__N];
-    struct ae_hist   decide, upstream;
+    _Atomic uint64_t decision[AE_PAIRS][AE_RES__N][AE_CALLERS];
 } __attribute__((aligned(64)));
+
+/* An owner that has not ticked for so long has died. */
+#define AE_STRIPE_DEAD_NS (INT64_C(60) * 1000000000)
 
 /* One decision.  Texts are cut to fit and end in NUL. */
 struct ae_event {
@@ -106,6 +114,8 @@ struct ae_ring { _Atomic uint64_t next; uint64_t pad[7]; };
 /* What an engine needs to find its way. */
 struct ae_board {
     struct ae_stripe *mine;
+    uint64_t          owner;   /* what we sign a stripe of our own with, or 0 */
+    bool              alone;   /* nobody else adds to |mine| */
     struct ae_stripe *stripe;  /* nstripe of them */
     size_t            nstripe;
     struct ae_ring   *ring[2]; /* refusals, all decisions */
@@ -116,12 +126,16 @@ struct ae_board {
 enum { AE_RING_REFUSED, AE_RING_ALL };
 
 /* Lays the board out in |z|'s section, or in memory of its own if that is too
- * small or another version's.  |turn| picks the stripe.  AE_E_NOMEM. */
-int  ae_board_open(struct ae_board *b, const ae_zone *z, unsigned turn);
+ * small or another version's.  |turn|, a random number, picks the stripe;
+ * |one_thread|: one that is ours alone, if there is one left.  AE_E_NOMEM. */
+int  ae_board_open(struct ae_board *b, const ae_zone *z, uint64_t turn,
+                   bool one_thread);
 void ae_board_close(struct ae_board *b);
+/* Now and then: says that whoever owns our stripe is alive. */
+void ae_board_tick(struct ae_board *b);
 uint64_t ae_board_sum(const struct ae_board *b, enum ae_counter c);
 void ae_hist_add(struct ae_hist *h, const int64_t bound_us[AE_BUCKETS],
-                 int64_t us);
+                 int64_t us, bool alone);
 /* Copies |ev| into ring |r|; lock-free; a reader sees it whole or not. */
 void ae_board_record(struct ae_board *b, int r, const struct ae_event *ev);
 /* The |back|-th newest event (0: the newest).  False: there is none, or it is

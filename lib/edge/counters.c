@@ -107,13 +107,13 @@ const int64_t ae_upstream_us[AE_BUCKETS] = {
 void ae_count_decision(ae_txn *t)
 {
     struct ae_stripe *s = t->e->board.mine;
+    bool alone = t->e->board.alone;
     size_t op = t->tgt.op ? (size_t)(t->tgt.op - ae_op_at(0)) : SIZE_MAX;
     unsigned pair = op < sizeof t->e->pairs.of ? t->e->pairs.of[op] : 0;
 
-    atomic_fetch_add_explicit(
-        &s->decision[pair][ae_result_of(t)][ae_caller_of(t)], 1,
-        memory_order_relaxed);
-    ae_hist_add(&s->decide, ae_decide_us, ae_edge_mono(t->e) - t->mono_us);
+    ae_add64(&s->decision[pair][ae_result_of(t)][ae_caller_of(t)], 1, alone);
+    ae_hist_add(&s->decide, ae_decide_us, ae_edge_mono(t->e) - t->mono_us,
+                alone);
 }
 
 /* ---- refusals ---------------------------------------------------------- */

@@ -40,6 +40,7 @@ struct ae_ruleset;
 
 struct ae_snapshot {
     _Atomic uint32_t     refs;
+    bool                 alone;      /* one thread alone refers to it */
     ae_heap              heap;       /* inputs, warnings, origins */
     ae_arena             arena;      /* over |heap| */
     struct ae_inputs     in;
@@ -62,6 +63,7 @@ struct ae_snapshot {
  * snapshot can replace it under the feet of neither. */
 struct ae_rights {
     _Atomic uint32_t  refs;
+    bool              alone;       /* as its snapshot */
     ae_snapshot      *snap;        /* keeps the policy alive */
     ae_principal     *principal;
     struct ae_subject subject;     /* borrows from |heap| and the claims */
@@ -163,8 +165,7 @@ static inline void ae_unlock(ae_engine *e, pthread_mutex_t *m)
 
 static inline void ae_count(ae_engine *e, enum ae_counter c)
 {
-    atomic_fetch_add_explicit(&e->board.mine->count[c], 1,
-                              memory_order_relaxed);
+    ae_add64(&e->board.mine->count[c], 1, e->board.alone);
 }
 
 /* The store appears, at the latest, in a tick; it never goes. */
@@ -396,6 +397,7 @@ struct ae_txn {
 
     /* answer */
     uint8_t              step, nsteps;
+    uint32_t             idle;      /* bit i: step i has nothing to do */
     bool                 done;      /* |act| is terminal and stays */
     struct ae_act        act;
     bool                 id_made;    /* |id_hex| is there */
@@ -418,10 +420,10 @@ struct ae_txn {
     bool                 want_401, want_compare, want_store;
     int64_t              max_age_s;  /* of the upstream, -1 none */
     size_t               nresp_set;
-    struct ae_act        instead;   /* of a failed answer */
 
     /* From here on nothing is zeroed at the start: counted by what stands
      * above, or written before it is read. */
+    struct ae_act        instead;   /* of a failed answer; FAIL: none */
     uint64_t             gen[AE_CACHE_TAGS_MAX];
     char                 id_hex[32];
     struct ae_field      reply_hdr[12];

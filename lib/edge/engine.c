@@ -167,6 +167,7 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
         e->host = *host;
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->store_lock, NULL);
+    snap->alone |= e->host.one_thread;
     ae_snapshot_ref(snap);
     e->snap = snap;
     e->seen = ae_seen_new(AE_SEEN_SLOTS, seed_new(e));
@@ -191,7 +192,7 @@ int ae_engine_new(const ae_conf *conf, ae_snapshot *snap,
         return ae_err_set(err, AE_E_IO, "no random bytes");
     }
     ae_pairs_make(&e->pairs);
-    if (ae_board_open(&e->board, e->zone, (unsigned)seed_new(e))) {
+    if (ae_board_open(&e->board, e->zone, seed_new(e), e->host.one_thread)) {
         ae_engine_free(e);
         return ae_err_set(err, AE_E_NOMEM, "out of memory");
     }
@@ -237,6 +238,7 @@ void ae_edge_publish(ae_engine *e, ae_snapshot *s)
     ae_lock(e, &e->lock);
     old = e->snap;
     ae_keys_publish(e, old, s);
+    s->alone = e->host.one_thread;
     e->snap = s;
     e->loaded_us = ae_edge_wall(e);
     anon = e->anon;
@@ -253,6 +255,7 @@ void ae_engine_tick(ae_engine *e)
     if (!e)
         return;
     ae_edge_poll(e);
+    ae_board_tick(&e->board);
     ae_keys_tick(e);
     ae_quar_tick(e, ae_edge_mono(e));
     ae_copies_tick(e, ae_edge_wall(e));

@@ -123,6 +123,28 @@ bool ae_txn_strip_request(const ae_txn *t, ae_str name)
         || listed_in_connection(t, name);
 }
 
+bool ae_txn_strips(const ae_txn *t)
+{
+    static const uint8_t matter[] = {
+        AE_H_CONNECTION, AE_H_CONTENT_TYPE, AE_H_UPGRADE, AE_H_IF_NONE_MATCH,
+        AE_H_ARGOCD_APP, AE_H_ARGOCD_PROJECT, AE_H_METADATA,
+    };
+    const struct ae_req *r = t->req;
+
+    if (!enforcing(t))
+        return false;
+    if (!r->plain || t->cred.strip_auth || (t->cred.strip_cookie && r->ncookie))
+        return true;
+    for (size_t i = 0; i < sizeof matter; i++)
+        if (r->hdr[matter[i]].p)
+            return true;
+    /* X-Forwarded-* of the client's own would be odd. */
+    for (size_t i = 0; i < t->nset; i++)
+        if (t->set[i].name.p[0] != 'X')
+            return true;
+    return false;
+}
+
 bool ae_txn_strip_response(const ae_txn *t, ae_str name)
 {
     if (!enforcing(t) || name.n < 8)

@@ -50,6 +50,25 @@ static bool metadata(ae_str name)
     return false;
 }
 
+/* Of the fields that the core does not read, those that could be forged,
+ * conditional or Argo CD's own (forward.c): by the first letters. */
+static bool may_be_stripped(ae_str name)
+{
+    switch (name.n ? name.p[0] | 0x20 : 0) {
+    case 'a':
+        return name.n > 1 && (name.p[1] | 0x20) == 'r';
+    case 'f': case 'g': case 'i': case 'r': case 'x':
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int unread(ae_str name)
+{
+    return may_be_stripped(name) ? AE_HDR_ODD : -1;
+}
+
 /* Asked for every header of every request: the first letter settles most.
  * Those of webhooks, and no others, begin with an x. */
 #define N(h) (1u << AE_H_##h)
@@ -72,14 +91,14 @@ int ae_hdr_lookup(ae_str name)
     unsigned c = name.n ? (unsigned)(name.p[0] | 0x20) - 'a' : 26;
 
     if (c == 'g' - 'a')
-        return metadata(name) ? AE_H_METADATA : -1;
+        return metadata(name) ? AE_H_METADATA : AE_HDR_ODD;
     if (c >= sizeof by_letter / sizeof by_letter[0])
-        return -1;
+        return unread(name);
     for (uint32_t of = by_letter[c]; of; of &= of - 1) {
         int i = __builtin_ctz(of);
 
         if (ae_ieq(name, ae_cs(names[i])))
             return i;
     }
-    return -1;
+    return unread(name);
 }

@@ -216,12 +216,12 @@ int ae_snapshot_build(const ae_conf *conf, ae_snapshot **out,
 void ae_snapshot_ref(ae_snapshot *s)
 {
     if (s)
-        atomic_fetch_add(&s->refs, 1);
+        ae_ref_up(&s->refs, s->alone);
 }
 
 void ae_snapshot_unref(ae_snapshot *s)
 {
-    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+    if (!s || !ae_ref_down(&s->refs, s->alone))
         return;
     if (s->tokens)
         ae_tokens_free(s->tokens);
@@ -279,6 +279,7 @@ int ae_rights_new(ae_snapshot *s, struct ae_identity *id,
     atomic_init(&r->refs, 1);
     ae_snapshot_ref(s);
     r->snap = s;
+    r->alone = s->alone;
     ae_arena_init(&a, ae_heap_mem(&r->heap), NULL, 0);
     if (id->kind == AE_KIND_ANONYMOUS) {
         /* R6: a plain string, and an empty one. */
@@ -303,7 +304,7 @@ int ae_rights_new(ae_snapshot *s, struct ae_identity *id,
 
 void ae_rights_unref(struct ae_rights *r)
 {
-    if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
+    if (!r || !ae_ref_down(&r->refs, r->alone))
         return;
     if (r->principal)
         ae_principal_free(r->principal);

@@ -220,7 +220,7 @@ int ae_cred_rights(ae_txn *t)
         }
     }
     if (rc == AE_OK) {
-        atomic_fetch_add(&r->refs, 1);
+        ae_ref_up(&r->refs, r->alone);
         t->rights = r;
     }
     ae_unlock(e, &e->lock);
@@ -349,6 +349,7 @@ static enum ae_step_ret verify(ae_txn *t)
         }
         ae_count(t->e, AE_N_token_ok);
         t->id = r.identity;
+        t->id->alone = t->e->host.one_thread;
         ae_lock(t->e, &t->e->lock);
         ae_seen_put(t->e->seen, t->cred.token, gen, t->id);
         ae_unlock(t->e, &t->e->lock);

@@ -197,7 +197,7 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     if (t->loc->mode == AE_MODE_OFF || t->loc->mode == AE_MODE_UNSET)
         return AE_OK;
     ae_hist_add(&t->e->board.mine->upstream, ae_upstream_us,
-                ae_edge_mono(t->e) - t->mono_us);
+                ae_edge_mono(t->e) - t->mono_us, t->e->board.alone);
     settle_write(t, r->status);
     settle_lease(t, r);
     ae_logout_answered(t);

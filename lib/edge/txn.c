@@ -3,27 +3,48 @@
  */
 #include "edge/edge.h"
 
+enum { SHAPE, ROUTE, CREDENTIAL, LIMIT_ADDRESS, VERIFY, PAGE, LIMIT,
+       LIMIT_LOGIN, LIMIT_WEBHOOK, RULES, BODY, DECIDE, CACHE, FETCH,
+       LIMIT_CALLS, FORWARD, NSTEPS };
+
 /* The path of design section 3.  Each step says MORE or ACT. */
-static const struct ae_step steps[] = {
-    { "shape", ae_step_shape },
-    { "route", ae_step_route },
-    { "credential", ae_step_credential },
-    { NULL, ae_step_limit_address }, /* those that do something say so */
-    { "verify", ae_step_verify },
-    { NULL, ae_step_page },
-    { NULL, ae_step_limit },
-    { NULL, ae_step_limit_login },
-    { NULL, ae_step_limit_webhook },
-    { NULL, ae_step_rules },
-    { "body", ae_step_body },
-    { "decide", ae_step_decide },
-    { "cache", ae_step_cache },
-    { NULL, ae_step_fetch }, /* in the trace only if it asks */
-    { NULL, ae_step_limit_calls },
-    { "forward", ae_step_forward },
+static const struct ae_step steps[NSTEPS] = {
+    [SHAPE] = { "shape", ae_step_shape },
+    [ROUTE] = { "route", ae_step_route },
+    [CREDENTIAL] = { "credential", ae_step_credential },
+    /* those that do something say so */
+    [LIMIT_ADDRESS] = { NULL, ae_step_limit_address },
+    [VERIFY] = { "verify", ae_step_verify },
+    [PAGE] = { NULL, ae_step_page },
+    [LIMIT] = { NULL, ae_step_limit },
+    [LIMIT_LOGIN] = { NULL, ae_step_limit_login },
+    [LIMIT_WEBHOOK] = { NULL, ae_step_limit_webhook },
+    [RULES] = { NULL, ae_step_rules },
+    [BODY] = { "body", ae_step_body },
+    [DECIDE] = { "decide", ae_step_decide },
+    [CACHE] = { "cache", ae_step_cache },
+    [FETCH] = { NULL, ae_step_fetch }, /* in the trace only if it asks */
+    [LIMIT_CALLS] = { NULL, ae_step_limit_calls },
+    [FORWARD] = { "forward", ae_step_forward },
 };
 
-#define NSTEPS (sizeof steps / sizeof steps[0])
+/* Steps that configuration and snapshot leave nothing to do. */
+static uint32_t idle_steps(const ae_txn *t)
+{
+    const ae_loc *l = t->loc;
+    const struct ae_login_conf *login = l->login_limit;
+    uint32_t idle = 0;
+
+    if (!ae_serves(t))
+        idle |= 1u << PAGE;
+    if (!l->nlimits && !l->ncalls)
+        idle |= 1u << LIMIT_ADDRESS | 1u << LIMIT | 1u << LIMIT_CALLS;
+    if (!login || (!login->address.step_ns && !login->user.step_ns))
+        idle |= 1u << LIMIT_LOGIN;
+    if (!t->snap->rules)
+        idle |= 1u << RULES;
+    return idle;
+}
 
 ae_txn *ae_txn_begin(ae_engine *e, const ae_loc *loc,
                      const struct ae_req *req, struct ae_mem mem)
@@ -35,7 +56,8 @@ ae_txn *ae_txn_begin(ae_engine *e, const ae_loc *loc,
     t = mem.alloc(mem.ctx, sizeof *t + AE_SCRATCH);
     if (!t)
         return NULL;
-    memset(t, 0, offsetof(struct ae_txn, gen));
+    memset(t, 0, offsetof(struct ae_txn, instead));
+    t->instead.kind = AE_FAIL;
     ae_arena_init(&t->a, mem, t + 1, AE_SCRATCH);
     t->e = e;
     t->loc = loc;
@@ -48,6 +70,7 @@ ae_txn *ae_txn_begin(ae_engine *e, const ae_loc *loc,
     t->snap = e->snap;
     ae_snapshot_ref(t->snap);
     ae_unlock(e, &e->lock);
+    t->idle = idle_steps(t);
     if (!ae_looks_on(t))
         ae_count(e, AE_N_requests);
     return t;
@@ -162,6 +185,8 @@ void ae_txn_step(ae_txn *t, struct ae_act *out)
     while (!t->done) {
         enum ae_step_ret r;
 
+        while (t->idle >> t->step & 1)
+            t->step++;
         if (t->step >= NSTEPS || t->nsteps++ >= AE_STEPS_MAX) {
             fail(t);
             break;

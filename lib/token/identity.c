@@ -3,7 +3,8 @@
  */
 #include "token/internal.h"
 
-#include <stdatomic.h>
+#include "base/count.h"
+
 #include <stdlib.h>
 
 const char *ae_token_kind_name(enum ae_token_kind k)
@@ -52,12 +53,12 @@ struct ae_identity *ae_identity_new(enum ae_token_kind kind, ae_str issuer,
 void ae_identity_ref(struct ae_identity *i)
 {
     if (i)
-        atomic_fetch_add_explicit(&i->refs, 1, memory_order_relaxed);
+        ae_ref_up(&i->refs, i->alone);
 }
 
 void ae_identity_unref(struct ae_identity *i)
 {
-    if (!i || atomic_fetch_sub_explicit(&i->refs, 1, memory_order_acq_rel) > 1)
+    if (!i || !ae_ref_down(&i->refs, i->alone))
         return;
     if (i->attached && i->attached_free)
         i->attached_free(i->attached);

@@ -100,6 +100,7 @@ struct ae_identity {
     void    *attached;     /* edge: the principal made for this identity */
     void   (*attached_free)(void *);
     uint64_t attached_gen; /* edge: snapshot generation of |attached| */
+    bool     alone;        /* edge: one thread alone refers to it */
     _Atomic uint32_t refs;
 };
 void ae_identity_ref(struct ae_identity *i);   /* NULL is fine in both */

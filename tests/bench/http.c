@@ -310,18 +310,29 @@ bool http_wanted(const struct http_case *c, int n,
     return false;
 }
 
+/* The time that all cases take is spent on those that were asked for. */
+static int slices_of(const struct http_case *c, int n, int seconds)
+{
+    int wanted = 0, slices;
+
+    for (int i = 0; i < n; i++)
+        wanted += c[i].wanted;
+    slices = wanted ? seconds * 4 * n / wanted : 0;
+    return slices < HTTP_SLICES_MAX ? slices : HTTP_SLICES_MAX;
+}
+
 int http_rounds(const struct http_bench *b, struct http_case *c, int n,
                 const struct http_ratio *r, int nr, int seconds,
                 bench_emit emit)
 {
-    int slices = seconds * 4 < HTTP_SLICES_MAX ? seconds * 4
-                                               : HTTP_SLICES_MAX;
+    int slices;
 
     for (int i = 0; i < n; i++)
         c[i].wanted = bench_wanted(c[i].name);
     for (int i = 0; i < nr; i++)
         if (bench_wanted(r[i].name))
             c[r[i].x].wanted = c[r[i].y].wanted = true;
+    slices = slices_of(c, n, seconds);
     for (int k = -1; k < slices; k++)
         for (int j = 0; j < n; j++) {
             int    i = k & 1 ? n - 1 - j : j;

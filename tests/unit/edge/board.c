@@ -14,7 +14,8 @@ static void rings(void)
     size_t n;
 
     memset(&e, 0, sizeof e);
-    tap_ok(ae_board_open(&b, NULL, 0) == 0 && b.own, "a board of its own");
+    tap_ok(ae_board_open(&b, NULL, 0, false) == 0 && b.own,
+           "a board of its own");
     tap_ok(!ae_board_event(&b, 0, 0, &got), "is empty");
     n = b.nevent[0];
     for (size_t i = 0; i < n + 3; i++) {
@@ -49,8 +50,8 @@ static void shared(void)
 
     if (ae_zone_open(&c, &z, NULL, NULL))
         exit(EXIT_FAILURE);
-    tap_ok(ae_board_open(&a, z, 0) == 0 && !a.own
-           && ae_board_open(&b, z, 1) == 0 && !b.own
+    tap_ok(ae_board_open(&a, z, 0, false) == 0 && !a.own
+           && ae_board_open(&b, z, 1, false) == 0 && !b.own
            && a.stripe == b.stripe, "two processes, one board");
     atomic_fetch_add(&a.mine->count[AE_N_requests], 2);
     atomic_fetch_add(&b.mine->count[AE_N_requests], 3);
@@ -58,9 +59,50 @@ static void shared(void)
            && ae_board_sum(&b, AE_N_requests) == 5, "the sum is everybody's");
     head = ae_zone_section(z, AE_ZONE_COUNTERS, 64, &n);
     head[0] ^= 2;
-    tap_ok(ae_board_open(&other, z, 0) == 0 && other.own,
+    tap_ok(ae_board_open(&other, z, 0, false) == 0 && other.own,
            "another version's numbers are left alone");
     ae_board_close(&other);
+    ae_board_close(&a);
+    ae_board_close(&b);
+    ae_zone_close(z);
+}
+
+/* A process of one thread counts in a stripe that is nobody else's. */
+static void alone(void)
+{
+    struct ae_zone_conf c = { .size = 0 };
+    struct ae_board a, b, late;
+    ae_zone *z = NULL;
+
+    if (ae_zone_open(&c, &z, NULL, NULL))
+        exit(EXIT_FAILURE);
+    ae_board_open(&a, z, 7, true);
+    ae_board_open(&b, z, 9, true);
+    tap_ok(a.alone && b.alone && a.mine != b.mine, "one each");
+    ae_add64(&a.mine->count[AE_N_requests], 2, a.alone);
+    ae_add64(&b.mine->count[AE_N_requests], 3, b.alone);
+    tap_ok(ae_board_sum(&a, AE_N_requests) == 5, "both are counted");
+    for (uint64_t i = 0; i < AE_STRIPES_MAX; i++) {
+        ae_board_open(&late, z, i, false);
+        tap_ok(!late.alone && late.mine != a.mine && late.mine != b.mine,
+               "nobody with threads is let in");
+        ae_board_close(&late);
+    }
+    do
+        ae_board_open(&late, z, 2 * a.nstripe + 1, true);
+    while (late.alone && late.mine != a.mine);
+    tap_ok(!late.alone && late.mine != a.mine, "more than there are share");
+    /* a, which has died long ago: its place is given away */
+    atomic_store(&a.mine->alive_ns, 0);
+    ae_board_open(&late, z, 11, true);
+    tap_ok(late.alone && late.mine == a.mine, "the place of a dead one");
+    ae_board_tick(&a);
+    tap_ok(!a.alone && a.mine != late.mine, "who comes back moves away");
+    ae_board_tick(&b);
+    tap_ok(b.alone, "who is alive stays");
+    ae_board_close(&late);
+    ae_board_open(&late, z, 13, true);
+    tap_ok(late.alone, "what was closed is free again");
     ae_board_close(&a);
     ae_board_close(&b);
     ae_zone_close(z);
@@ -73,10 +115,10 @@ static void histograms(void)
     struct ae_hist h;
 
     memset(&h, 0, sizeof h);
-    ae_hist_add(&h, bound, 1);
-    ae_hist_add(&h, bound, 2);
-    ae_hist_add(&h, bound, 99);
-    ae_hist_add(&h, bound, -5); /* a clock that was set back */
+    ae_hist_add(&h, bound, 1, false);
+    ae_hist_add(&h, bound, 2, true);
+    ae_hist_add(&h, bound, 99, false);
+    ae_hist_add(&h, bound, -5, false); /* a clock that was set back */
     tap_ok(atomic_load(&h.bucket[0]) == 2 && atomic_load(&h.bucket[1]) == 1
            && atomic_load(&h.bucket[AE_BUCKETS]) == 1
            && atomic_load(&h.us) == 102, "bounds are inclusive");
@@ -120,6 +162,7 @@ int main(void)
 
     rings();
     shared();
+    alone();
     histograms();
     fx_open(&f);
     text(&f);

@@ -249,6 +249,7 @@ static void fx_fill(struct fx *f, const struct fx_req *q, struct fx_call *c)
     r->authority = AE_STR("edge.example.com");
     r->scheme = AE_STR("https");
     r->peer = AE_STR("192.0.2.7");
+    r->plain = true;
     r->cookie = c->cookies;
     r->content_length = q->body ? (int64_t)strlen(q->body) : -1;
     r->has_body = q->body && *q->body;
@@ -259,6 +260,7 @@ static void fx_fill(struct fx *f, const struct fx_req *q, struct fx_call *c)
     for (size_t i = 0; i < 8 && q->h[i][0]; i++) {
         int id = ae_hdr_lookup(ae_cs(q->h[i][0]));
 
+        r->plain &= id != AE_HDR_ODD;
         if (ae_ieq(ae_cs(q->h[i][0]), AE_STR("cookie")))
             c->cookies[r->ncookie++] = ae_cs(q->h[i][1]);
         else if (id >= 0 && r->hdr[id].p)
