@@ -72,6 +72,7 @@ struct ae_webhook_conf {        /* webhook */
     int64_t max_body;           /* bytes; 0 = whatever comes, unread */
     int64_t repeat_ms;          /* the same push again: answered here */
     bool    signatures;
+    const struct ae_cidr *from; size_t nfrom; /* none: from anywhere */
 };
 
 /* Process-wide settings. */

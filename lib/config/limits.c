@@ -6,6 +6,7 @@
 const struct ae_login_conf cfg_login_off;
 const struct ae_webhook_conf cfg_webhook_off;
 
+#define AE_WEBHOOK_NETS 64
 #define WINDOW_NS INT64_C(86400000000000) /* burst / rate is at most a day */
 
 static const char *const ops_names[AE_OPS__N] = {
@@ -370,9 +371,31 @@ CFG_SETTER(cfg_set_login_limit)
     return rc;
 }
 
-/* One word of webhook. */
-static int webhook_word(ae_str arg, struct ae_webhook_conf *w, ae_str *b,
+/* from=10.0.0.0/8,192.0.2.7 */
+static int webhook_from(ae_arena *a, ae_str list, struct ae_webhook_conf *w,
                         struct ae_err *err)
+{
+    struct ae_cidr *v = ae_nalloc(a, AE_WEBHOOK_NETS, sizeof(*v));
+    ae_str one;
+
+    if (!v)
+        return ae_err_set(err, AE_E_NOMEM, "out of memory");
+    for (; list.p; w->nfrom++) {
+        list = ae_cut(list, ',', &one);
+        if (w->nfrom == AE_WEBHOOK_NETS)
+            return ae_err_set(err, AE_E_INVAL, "from= takes at most %d "
+                              "networks", AE_WEBHOOK_NETS);
+        if (!cfg_rule_cidr(one, &v[w->nfrom]))
+            return cfg_bad(err, one, "addresses and networks such as "
+                           "192.30.252.0/22, with commas between them");
+    }
+    w->from = v;
+    return AE_OK;
+}
+
+/* One word of webhook. */
+static int webhook_word(ae_arena *a, ae_str arg, struct ae_webhook_conf *w,
+                        ae_str *b, struct ae_err *err)
 {
     ae_str key, value = ae_cut(arg, '=', &key);
     uint64_t v = 0;
@@ -398,8 +421,11 @@ static int webhook_word(ae_str arg, struct ae_webhook_conf *w, ae_str *b,
         w->signatures = ae_ieq(value, AE_STR("on"));
         return AE_OK;
     }
+    if (value.p && ae_eq_lit(key, "from") && !w->nfrom)
+        return webhook_from(a, value, w, err);
     return cfg_bad(err, arg, "max_body=SIZE (1k to 64m), rate=RATE, burst="
-                   "NUMBER, signatures=on or repeat=TIME (1ms to 10m)");
+                   "NUMBER, signatures=on, repeat=TIME (1ms to 10m) or "
+                   "from=NETWORKS");
 }
 
 CFG_SETTER(cfg_set_webhook)
@@ -417,7 +443,7 @@ CFG_SETTER(cfg_set_webhook)
     if (!w)
         return ae_err_set(err, AE_E_NOMEM, "out of memory");
     for (size_t i = 0; rc == AE_OK && i < n; i++)
-        rc = webhook_word(args[i], w, &b, err);
+        rc = webhook_word(a, args[i], w, &b, err);
     if (rc == AE_OK && b.p && !w->rate.step_ns)
         rc = ae_err_set(err, AE_E_INVAL, "burst= without rate=");
     if (rc == AE_OK && w->rate.step_ns)

@@ -30,7 +30,7 @@
     X(limit_dry_run) X(limit_evicted) X(limit_full)                      \
     X(calls_rejected) X(calls_no_room) X(login_rejected)                 \
     X(webhook_too_big) X(webhook_bad_signature) X(webhook_rejected)      \
-    X(webhook_repeated)                                                  \
+    X(webhook_repeated) X(webhook_source)                                \
     X(list_copied) X(list_served) X(list_fetched) X(list_fetch_failed)   \
     X(list_same) X(list_older) X(list_differs)                           \
     X(shadow_same) X(shadow_closed) X(divergence)                        \

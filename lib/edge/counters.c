@@ -132,6 +132,7 @@ static const struct { const char *reason; enum ae_counter n; } closed[] = {
     { "duplicate member in the body", AE_N_closed_duplicate },
     { "ambiguous member in the body", AE_N_closed_duplicate },
     { "rule of the operator", AE_N_closed_rule },
+    { "webhook from elsewhere", AE_N_closed_rule },
 };
 
 bool ae_refusal_closed(const ae_txn *t, int status, enum ae_counter *which)

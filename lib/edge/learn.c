@@ -104,6 +104,19 @@ static bool enter(struct scan *s, ae_str name)
     return false;
 }
 
+/* Advance to the first element of the array at hand; |only|: there is none
+ * besides. */
+static bool element(struct scan *s, bool only)
+{
+    struct scan rest;
+
+    if (!eat(s, '['))
+        return false;
+    blanks(s);
+    rest = *s;
+    return !only || (skip(&rest) && eat(&rest, ']'));
+}
+
 static ae_str unescape(ae_arena *a, ae_str raw)
 {
     json_t *v;
@@ -127,7 +140,8 @@ ae_str ae_json_at(ae_arena *a, ae_str json, const char *path)
         return ae_s(NULL, 0);
     while (rest.p) {
         rest = ae_cut(rest, '.', &part);
-        if (!enter(&s, part))
+        if (part.n && part.p[0] == '['
+            ? !element(&s, ae_eq_lit(part, "[]")) : !enter(&s, part))
             return ae_s(NULL, 0);
     }
     if (!string(&s, &raw) || raw.n > 4096)

@@ -3,8 +3,9 @@
  * anybody (CVE-2024-40634, CVE-2025-59531): a cap on the body, a rate by
  * address, and the signature, checked before Argo CD sees it.
  *
- * What a wrong signature is answered, and in which order Argo CD looks at the
- * headers, is util/webhook/webhook.go of Argo CD 3.6.
+ * What a wrong signature is answered, in which order Argo CD looks at the
+ * headers, and what it reads of a push is util/webhook/webhook.go and scm.go of
+ * Argo CD 3.6.
  */
 #include "edge/edge.h"
 
@@ -16,8 +17,30 @@ enum sig { SIG_UNKNOWN = 0, SIG_GOOD, SIG_BAD };
 
 struct hook {
     enum sig    sig;
-    const char *error; /* BAD: Argo CD's word for it */
-    const char *repo;  /* paths in the body of a push */
+    const char *error; /* BAD: why */
+    const char *const *push; /* where it says what was pushed, or NULL */
+};
+
+/* Repository, reference, what it was moved from and to: what Argo CD acts upon.
+ * Of many changes in one push (Bitbucket, Azure) it takes the first; we only
+ * know pushes of one, and take others by their bytes. */
+static const char *const push_github[] = {
+    "repository.html_url", "ref", "before", "after",
+};
+static const char *const push_gitlab[] = {
+    "project.web_url", "ref", "before", "after",
+};
+static const char *const push_bitbucket[] = {
+    "repository.links.html.href", "push.changes.[].new.name",
+    "push.changes.[].old.target.hash", "push.changes.[].new.target.hash",
+};
+static const char *const push_bitbucket_server[] = {
+    "repository.links.clone.[0].href", "changes.[].ref.id",
+    "changes.[].fromHash", "changes.[].toHash",
+};
+static const char *const push_azure[] = {
+    "resource.repository.remoteUrl", "resource.refUpdates.[].name",
+    "resource.refUpdates.[].oldObjectId", "resource.refUpdates.[].newObjectId",
 };
 
 static ae_str header(const ae_txn *t, enum ae_hdr h)
@@ -90,7 +113,7 @@ static void azure(ae_txn *t, struct hook *h)
     ae_str user = t->snap->in.hook[AE_HOOK_AZURE_USER];
     ae_str password = t->snap->in.hook[AE_HOOK_AZURE_PASSWORD];
 
-    h->repo = NULL;
+    h->push = push_azure;
     if ((!user.n && !password.n) || (user.n && user.p[0] == '$')
         || (password.n && password.p[0] == '$'))
         return;
@@ -105,7 +128,7 @@ static void gogs(ae_txn *t, struct hook *h)
     ae_str key = secret(t, AE_HOOK_GOGS);
     ae_str mac = header(t, AE_H_GOGS_SIGNATURE);
 
-    h->repo = "repository.html_url";
+    h->push = push_github;
     if (!key.n || !ae_eq_lit(header(t, AE_H_GOGS_EVENT), "push"))
         return;
     if (!mac.n)
@@ -120,8 +143,8 @@ static void github(ae_txn *t, struct hook *h)
     ae_str event = header(t, AE_H_GITHUB_EVENT);
     ae_str mac = header(t, AE_H_HUB_SIGNATURE_256);
 
-    h->repo = ae_eq_lit(event, "push") ? "repository.html_url" : NULL;
-    if (!key.n || (!h->repo && !ae_eq_lit(event, "ping")))
+    h->push = ae_eq_lit(event, "push") ? push_github : NULL;
+    if (!key.n || (!h->push && !ae_eq_lit(event, "ping")))
         return;
     if (!mac.n) {
         bad(h, "missing X-Hub-Signature-256 Header");
@@ -139,7 +162,7 @@ static void gitlab(ae_txn *t, struct hook *h)
 {
     ae_str key = secret(t, AE_HOOK_GITLAB);
 
-    h->repo = "project.web_url";
+    h->push = push_gitlab;
     if (!key.n)
         return;
     if (same(header(t, AE_H_GITLAB_TOKEN), key))
@@ -152,6 +175,7 @@ static void bitbucket(ae_txn *t, struct hook *h)
 {
     ae_str key = secret(t, AE_HOOK_BITBUCKET_UUID);
 
+    h->push = push_bitbucket;
     if (!key.n || !header(t, AE_H_EVENT_KEY).n)
         return;
     if (same(header(t, AE_H_HOOK_UUID), key))
@@ -165,6 +189,7 @@ static void bitbucket_server(ae_txn *t, struct hook *h)
     ae_str key = secret(t, AE_HOOK_BITBUCKET_SERVER);
     ae_str mac = header(t, AE_H_HUB_SIGNATURE);
 
+    h->push = push_bitbucket_server;
     if (!key.n
         || !ae_eq_lit(header(t, AE_H_EVENT_KEY), "repo:refs_changed"))
         return;
@@ -205,18 +230,15 @@ static struct ae_rate repeat_rate(const ae_txn *t)
     return (struct ae_rate){ ns, ns, ns };
 }
 
-/* Repository, reference, and what it was moved from and to; of providers
- * whose bodies we do not know the whole body. */
+/* By what was pushed; of bodies that do not say it, the whole body. */
 static uint64_t push_tag(ae_txn *t, const struct hook *h)
 {
     ae_str body = ae_buf_str(&t->body), f[4];
     unsigned char sum[32];
 
-    if (h->repo) {
-        f[0] = ae_json_at(&t->a, body, h->repo);
-        f[1] = ae_json_at(&t->a, body, "ref");
-        f[2] = ae_json_at(&t->a, body, "before");
-        f[3] = ae_json_at(&t->a, body, "after");
+    if (h->push) {
+        for (int i = 0; i < 4; i++)
+            f[i] = ae_json_at(&t->a, body, h->push[i]);
         if (f[0].n && f[1].n && f[3].n) {
             ae_hmac256(AE_STR("push"), f, 4, sum);
             return ae_limit_key(t, 5, ae_s((const char *)sum, 32));
@@ -278,15 +300,32 @@ static enum ae_step_ret too_big(ae_txn *t)
                                             " large"));
 }
 
+static bool from_elsewhere(const ae_txn *t)
+{
+    const struct ae_webhook_conf *c = t->loc->webhook;
+
+    return c->nfrom && !ae_in_net(c->from, c->nfrom, t->req->peer);
+}
+
+/* Nobody who may come is told anything by it. */
+static enum ae_step_ret elsewhere(ae_txn *t)
+{
+    ae_count(t->e, AE_N_webhook_source);
+    if (ae_limit_dry(t))
+        return AE_STEP_MORE;
+    t->reason = "webhook from elsewhere";
+    return ae_reply_error(t, 403, 7, AE_STR("webhooks are not taken from this"
+                                            " address"));
+}
+
 static enum ae_step_ret wrong(ae_txn *t, const struct hook *h)
 {
     ae_count(t->e, AE_N_webhook_bad_signature);
     if (ae_limit_dry(t))
         return AE_STEP_MORE;
-    t->reason = "webhook with a wrong signature";
+    t->reason = h->error;
     return ae_reply_body(t, 400, AE_STR("text/plain; charset=utf-8"),
-                         ae_fmt(&t->a, "Webhook processing failed: %s\n",
-                                h->error));
+                         AE_STR("Webhook processing failed\n"));
 }
 
 static enum ae_step_ret by_address(ae_txn *t)
@@ -334,6 +373,8 @@ enum ae_step_ret ae_step_limit_webhook(ae_txn *t)
     if (!c || !t->tgt.op || t->tgt.op->cost != AE_COST_WEBHOOK)
         return AE_STEP_MORE;
     ae_trace(t, "limit");
+    if (!t->body_done && from_elsewhere(t) && elsewhere(t) == AE_STEP_ACT)
+        return AE_STEP_ACT;
     if (!t->body_done && c->rate.step_ns && by_address(t) == AE_STEP_ACT)
         return AE_STEP_ACT;
     if (!c->max_body || !t->req->has_body || t->tgt.method != AE_M_POST)

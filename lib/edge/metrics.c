@@ -79,6 +79,7 @@ static const struct row {
     { "webhook_refused", "reason", "signature", AE_N_webhook_bad_signature,
       NULL },
     { "webhook_refused", "reason", "rate", AE_N_webhook_rejected, NULL },
+    { "webhook_refused", "reason", "source", AE_N_webhook_source, NULL },
     { "webhook_repeated", NULL, NULL, AE_N_webhook_repeated,
       "Pushes that came again and were answered here." },
     { "verdicts", "verdict", "allow", AE_N_allow,

@@ -225,7 +225,7 @@ scenarios({ settings => { webhook => 'signatures=on repeat=1m' } },
               header => [ @$JSON, 'X-GitHub-Event' => 'push',
                   'X-Hub-Signature-256' => 'sha256=' . '0' x 64 ]);
           is $r->{body},
-              "Webhook processing failed: HMAC verification failed\n",
+              "Webhook processing failed\n",
               "in Argo CD's words";
           is $r->{header}{'content-type'}, 'text/plain; charset=utf-8',
               'as text';
@@ -241,6 +241,26 @@ scenarios({ settings => { webhook => 'signatures=on repeat=1m' } },
           is hook($w, 1, $next, 'X-Hub-Signature-256' => 'sha256='
               . hmac_sha256_hex($next, 'gh-secret')), '200', 'another';
           is scalar @{ $w->up->requests }, 1, 'goes upstream';
+      } },
+);
+
+scenarios({ settings => { webhook => 'from=192.0.2.0/24,2001:db8::/32' } },
+    { id => 'L23', say => 'webhooks from elsewhere', run => sub {
+          my ($w) = @_;
+          my ($r, $saw) = $w->ask(undef, 'POST /api/webhook', body => $PUSH,
+              header => [ @$JSON, 'X-GitHub-Event' => 'push' ]);
+          is $r->{status}, 403, 'refused';
+          like $r->{body}, qr/webhooks are not taken from this address/, 'why';
+          is scalar @$saw, 0, 'nothing went upstream';
+          is statuses($w, 1, alice => $A1), '200', 'all else goes on';
+      } },
+);
+
+scenarios({ settings => { webhook => 'from=192.0.2.0/24,127.0.0.0/8' } },
+    { id => 'L24', say => 'webhooks from one of the networks', run => sub {
+          my ($w) = @_;
+          $w->says('POST /api/webhook' => raw_answer(200, ''));
+          is hook($w, 1, $PUSH), '200', 'passes';
       } },
 );
 

@@ -164,6 +164,10 @@ static void others(void)
           && W->max_body == 1 << 20 && !W->rate.step_ns);
     TAKES("webhook", "signatures=On repeat=5s max_body=64k",
           W->repeat_ms == 5000 && W->max_body == 65536);
+    TAKES("webhook", "from=10.0.0.0/8,2001:db8::1", W->nfrom == 2);
+    refuses("webhook", "from=10.0.0.0/8,x");
+    refuses("webhook", "from=");
+    refuses("webhook", "from=10.0.0.0/33");
     TAKES("webhook", "off", W && !W->max_body);
     refuses("webhook", "repeat=5s");
     refuses("webhook", "burst=5");
