@@ -33,6 +33,23 @@ static apr_table_t *fetch_headers(request_rec *r, const struct ae_act *act)
     return t;
 }
 
+/* One that is not answered yet, with a filter that catches the answer; its
+ * status tells if it may run. */
+request_rec *argo_edge_subrequest(request_rec *r, const struct ae_act *act,
+                                  const char *filter, void *data)
+{
+    request_rec *rr = ap_sub_req_method_uri("GET",
+                                            argo_edge_str(r->pool,
+                                                          act->fetch.target),
+                                            r, NULL);
+
+    if (rr->status == HTTP_OK) {
+        rr->headers_in = fetch_headers(r, act);
+        ap_add_output_filter(filter, data, rr, r->connection);
+    }
+    return rr;
+}
+
 /* always OK: the core knows what came, or that nothing did */
 int argo_edge_fetch(request_rec *r, argo_edge_ctx *ctx)
 {
@@ -41,15 +58,9 @@ int argo_edge_fetch(request_rec *r, argo_edge_ctx *ctx)
     int status = 0;
 
     c->max = ctx->act.fetch.max ? ctx->act.fetch.max : ARGO_EDGE_FETCH_MAX;
-    rr = ap_sub_req_method_uri("GET", argo_edge_str(r->pool,
-                                                    ctx->act.fetch.target),
-                               r, NULL);
-    if (rr->status == HTTP_OK) {
-        rr->headers_in = fetch_headers(r, &ctx->act);
-        ap_add_output_filter(filter_name, c, rr, r->connection);
-        if (ap_run_sub_req(rr) == OK)
-            status = rr->status;
-    }
+    rr = argo_edge_subrequest(r, &ctx->act, filter_name, c);
+    if (rr->status == HTTP_OK && ap_run_sub_req(rr) == OK)
+        status = rr->status;
     if (c->bad || !c->last || !rr->proxyreq
         || apr_table_get(rr->headers_out, "Content-Encoding"))
         status = 0;

@@ -8,6 +8,7 @@
 #include "mod_proxy.h"
 
 static ap_filter_rec_t *filter;
+static const char refresh_name[] = "ARGO_EDGE_REFRESH";
 
 static void insert(request_rec *r, unsigned handled)
 {
@@ -251,9 +252,9 @@ static apr_status_t answer_gone(void *data)
  * with its connection. */
 static int answer_starts(request_rec *r, request_rec *answer)
 {
-    argo_edge_ctx *ctx = r->main ? NULL : argo_edge_get_ctx(r);
+    argo_edge_ctx *ctx = argo_edge_get_ctx(r->main ? r->main : r);
 
-    if (!ctx || !ctx->txn)
+    if (!ctx || !ctx->txn || (r->main && ctx->refresh != r))
         return DECLINED;
     argo_edge_forget_answer(ctx);
     ctx->chunked = 0;
@@ -334,6 +335,43 @@ static apr_status_t response_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
+/* For the store alone. */
+static apr_status_t refresh_filter(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    argo_edge_ctx *ctx = f->ctx;
+    apr_bucket *b;
+
+    if (!ctx->responded)
+        headers_came(f->r, ctx);
+    for (b = APR_BRIGADE_FIRST(bb);
+         ctx->feeding && b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b))
+        feed(ctx, b);
+    apr_brigade_cleanup(bb);
+    return APR_SUCCESS;
+}
+
+/* The client has its answer, whole and out of our hands; this thread goes on
+ * and fetches a new one. */
+void argo_edge_refresh(request_rec *r, argo_edge_ctx *ctx)
+{
+    request_rec *rr;
+
+    ap_flush_conn(r->connection);
+    rr = argo_edge_subrequest(r, &ctx->act, refresh_name, ctx);
+    ctx->refresh = rr;
+    ctx->handled = 1;
+    if (rr->status == HTTP_OK)
+        (void) ap_run_sub_req(rr);
+    argo_edge_forget_answer(ctx);
+    if (ctx->feeding) {
+        ctx->feeding = 0;
+        ae_txn_resp_end(ctx->txn, false);
+    }
+    ctx->refresh = NULL;
+    ap_destroy_sub_req(rr);
+}
+
 void argo_edge_filter_register(void)
 {
     APR_OPTIONAL_HOOK(proxy, create_req, answer_starts, NULL, NULL,
@@ -341,4 +379,6 @@ void argo_edge_filter_register(void)
     filter = ap_register_output_filter(
         "ARGO_EDGE", response_filter, NULL,
         (ap_filter_type) (AP_FTYPE_RESOURCE - 1));
+    ap_register_output_filter(refresh_name, refresh_filter, NULL,
+                              (ap_filter_type) (AP_FTYPE_RESOURCE - 1));
 }

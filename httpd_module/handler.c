@@ -117,5 +117,9 @@ int argo_edge_handler(request_rec *r)
         || ctx->act.kind != AE_CACHED || ctx->loc->mode != AE_MODE_ENFORCE)
         return DECLINED;
     rc = prepare(r, ctx);
-    return rc == OK ? send_answer(r, ctx) : rc;
+    if (rc == OK)
+        rc = send_answer(r, ctx);
+    if (rc == OK && ctx->act.refresh && !r->connection->aborted)
+        argo_edge_refresh(r, ctx);
+    return rc;
 }

@@ -80,6 +80,7 @@ static void *create_server_conf(apr_pool_t *p, server_rec *s)
     ae_conf_init(&mc->conf);
     mc->conf.serving = true;
     mc->host.log = log_host;
+    mc->host.refreshes = true;
     return mc;
 }
 

@@ -76,6 +76,7 @@ typedef struct {
     apr_off_t fed;
     apr_off_t expected;         /* -1: no Content-Length */
     request_rec *answer;        /* mod_proxy's, while it is there */
+    request_rec *refresh;       /* sub-request that fetches anew */
     unsigned chunked:1;         /* what it said */
     unsigned rejoined:1;        /* Cookie fields that httpd had merged */
     unsigned terminal:1;
@@ -115,6 +116,8 @@ void argo_edge_body_register(void);
 
 /* fetch.c */
 int argo_edge_fetch(request_rec *r, argo_edge_ctx *ctx);
+request_rec *argo_edge_subrequest(request_rec *r, const struct ae_act *act,
+                                  const char *filter, void *data);
 void argo_edge_fetch_register(void);
 
 /* handler.c */
@@ -127,6 +130,7 @@ apr_bucket *argo_edge_bucket(request_rec *r, argo_edge_ctx *ctx);
 void argo_edge_insert_filter(request_rec *r);
 void argo_edge_insert_error_filter(request_rec *r);
 void argo_edge_forget_answer(argo_edge_ctx *ctx);
+void argo_edge_refresh(request_rec *r, argo_edge_ctx *ctx);
 void argo_edge_filter_register(void);
 
 /* log.c */

@@ -94,6 +94,7 @@ struct ae_host {
      * delay): in this process, and in all that share the zone.  Further ones
      * are refused.  AE_WAITS_ANY: waiting costs nothing. */
     uint32_t waits, waits_all;
+    bool refreshes; /* the shell heeds act.refresh */
     bool one_thread; /* every call into this engine comes from one thread: no
                         lock is taken.  Zero is always right */
 };
@@ -244,7 +245,11 @@ struct ae_act {
         ae_str   authorization;        /* credential to send, may be absent */
         ae_str   cookie;
         size_t   max;                  /* bytes of the answer; 0: 1 MiB */
-    } fetch;                           /* NEED_FETCH */
+    } fetch;                           /* NEED_FETCH, |refresh| */
+    bool refresh;                      /* CACHED: after the answer is sent,
+                                          make sub-request fetch.* and show
+                                          what comes to ae_txn_response() and
+                                          so on; the client sees none of it */
     struct { uint32_t ms; } wait;      /* WAIT */
 };
 

@@ -63,7 +63,13 @@ ngx_http_argo_edge_cached_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    return ngx_http_argo_edge_send(r, ctx);
+    rc = ngx_http_argo_edge_send(r, ctx);
+
+    if (ctx->act.refresh && rc != NGX_ERROR) {
+        ngx_http_argo_edge_refresh(r, ctx);
+    }
+
+    return rc;
 }
 
 

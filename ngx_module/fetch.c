@@ -8,6 +8,9 @@
 #include "ngx_http_argo_edge.h"
 
 
+static ngx_int_t ngx_http_argo_edge_subrequest(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, ngx_http_post_subrequest_t *ps,
+    ngx_uint_t flags);
 static ngx_int_t ngx_http_argo_edge_fetch_uri(ngx_http_request_t *r,
     ae_str target, ngx_str_t *uri, ngx_str_t *args);
 static ngx_int_t ngx_http_argo_edge_fetch_headers(ngx_http_request_t *sr,
@@ -21,22 +24,13 @@ static ngx_int_t ngx_http_argo_edge_fetch_done(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_argo_edge_fetch(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
 {
-    ngx_str_t                    uri, args;
-    ngx_http_request_t          *sr;
+    ngx_int_t                    rc;
     ngx_http_post_subrequest_t  *ps;
 
     ngx_memzero(&ctx->fetch, sizeof(ngx_http_argo_edge_fetch_t));
     ctx->fetch.id = ctx->act.fetch.id;
     ctx->fetch.max = ctx->act.fetch.max ? ctx->act.fetch.max
                                         : NGX_HTTP_ARGO_EDGE_FETCH_MAX;
-
-    if (ngx_http_argo_edge_fetch_uri(r, ctx->act.fetch.target, &uri, &args)
-        != NGX_OK)
-    {
-        (void) ae_txn_fetched(ctx->txn, ctx->fetch.id, 0, AE_STR(""),
-                              AE_STR(""), AE_BODY_LAST);
-        return NGX_OK;
-    }
 
     ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
     if (ps == NULL) {
@@ -46,15 +40,59 @@ ngx_http_argo_edge_fetch(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
     ps->handler = ngx_http_argo_edge_fetch_done;
     ps->data = ctx;
 
-    if (ngx_http_subrequest(r, &uri, &args, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_WAITED)
+    rc = ngx_http_argo_edge_subrequest(r, ctx, ps, NGX_HTTP_SUBREQUEST_WAITED);
+
+    if (rc == NGX_DECLINED) {
+        (void) ae_txn_fetched(ctx->txn, ctx->fetch.id, 0, AE_STR(""),
+                              AE_STR(""), AE_BODY_LAST);
+        return NGX_OK;
+    }
+
+    ctx->waiting = 1;
+
+    return rc == NGX_OK ? NGX_AGAIN : rc;
+}
+
+
+/*
+ * A stored answer has been sent that has ended: what Argo CD says now goes to
+ * the store alone, by the filters.  As proxy_cache_background_update does it.
+ */
+
+void
+ngx_http_argo_edge_refresh(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx)
+{
+    ngx_memzero(&ctx->fetch, sizeof(ngx_http_argo_edge_fetch_t));
+
+    ctx->refreshing = 1;
+
+    (void) ngx_http_argo_edge_subrequest(r, ctx, NULL,
+                                         NGX_HTTP_SUBREQUEST_BACKGROUND);
+}
+
+
+/* NGX_DECLINED: this is no target */
+
+static ngx_int_t
+ngx_http_argo_edge_subrequest(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, ngx_http_post_subrequest_t *ps,
+    ngx_uint_t flags)
+{
+    ngx_str_t            uri, args;
+    ngx_http_request_t  *sr;
+
+    if (ngx_http_argo_edge_fetch_uri(r, ctx->act.fetch.target, &uri, &args)
         != NGX_OK)
     {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_subrequest(r, &uri, &args, &sr, ps, flags) != NGX_OK) {
         return NGX_ERROR;
     }
 
     ctx->fetch.sr = sr;
-    ctx->waiting = 1;
 
     if (ngx_http_argo_edge_fetch_headers(sr, &ctx->act) != NGX_OK) {
         return NGX_ERROR;
@@ -75,7 +113,7 @@ ngx_http_argo_edge_fetch(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx)
 
     sr->filter_need_in_memory = 1;
 
-    return NGX_AGAIN;
+    return NGX_OK;
 }
 
 

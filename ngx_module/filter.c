@@ -15,6 +15,10 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 static ngx_int_t ngx_http_argo_edge_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_argo_edge_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_argo_edge_show(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, struct ae_resp_edit *edit);
+static void ngx_http_argo_edge_feed(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_argo_edge_response(ngx_http_request_t *r,
     struct ae_resp *resp);
 static ngx_int_t ngx_http_argo_edge_edit_response(ngx_http_request_t *r,
@@ -44,37 +48,26 @@ ngx_http_argo_edge_filter_init(void)
 static ngx_int_t
 ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
 {
-    ngx_int_t                  own;
-    struct ae_resp             resp;
     struct ae_resp_edit        edit;
     ngx_http_argo_edge_ctx_t  *ctx;
 
-    if (r != r->main) {
-        return ngx_http_next_header_filter(r);
-    }
-
-    ctx = ngx_http_argo_edge_get_ctx(r);
+    ctx = ngx_http_argo_edge_get_ctx(r->main);
 
     if (ctx == NULL || !ctx->terminal || ctx->responded
-        || ctx->act.kind != AE_FORWARD)
+        || (r == r->main ? ctx->act.kind != AE_FORWARD
+                         : !ctx->refreshing || ctx->fetch.sr != r))
     {
         return ngx_http_next_header_filter(r);
     }
 
     ctx->responded = 1;
 
-    ngx_memzero(&resp, sizeof(struct ae_resp));
-    ngx_memzero(&edit, sizeof(struct ae_resp_edit));
-
-    if (ngx_http_argo_edge_response(r, &resp) != NGX_OK) {
+    if (ngx_http_argo_edge_show(r, ctx, &edit) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    own = ngx_http_argo_edge_own(r, ctx);
-    resp.foreign = own != NGX_OK;
-
-    if (ae_txn_response(ctx->txn, &resp, &edit) != AE_OK) {
-        edit.feed = false;
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
     }
 
     if (edit.instead) {
@@ -83,23 +76,51 @@ ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
             return NGX_ERROR;
         }
 
-        return ngx_http_next_header_filter(r);
-    }
-
-    if (ctx->lcf->loc.mode == AE_MODE_ENFORCE
-        && ngx_http_argo_edge_edit_response(r, ctx, &edit) != NGX_OK)
+    } else if (ctx->lcf->loc.mode == AE_MODE_ENFORCE
+               && ngx_http_argo_edge_edit_response(r, ctx, &edit) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (edit.feed && own == NGX_OK
+    if (!edit.instead && (ctx->act.forward.flags & AE_FWD_STREAM)) {
+        ngx_http_argo_edge_watch(r, ctx);
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* to the core, which says whether it wants the body */
+
+static ngx_int_t
+ngx_http_argo_edge_show(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx,
+    struct ae_resp_edit *edit)
+{
+    ngx_int_t       own;
+    struct ae_resp  resp;
+
+    ngx_memzero(&resp, sizeof(struct ae_resp));
+    ngx_memzero(edit, sizeof(struct ae_resp_edit));
+
+    if (ngx_http_argo_edge_response(r, &resp) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    own = ngx_http_argo_edge_own(r, ctx);
+    resp.foreign = own != NGX_OK;
+
+    if (ae_txn_response(ctx->txn, &resp, edit) != AE_OK) {
+        edit->feed = false;
+    }
+
+    if (edit->feed && own == NGX_OK
         && ctx->lcf->loc.mode == AE_MODE_ENFORCE)
     {
         ctx->feeding = 1;
         ctx->expected = resp.content_length;
         r->filter_need_in_memory = 1;
 
-    } else if (edit.feed) {
+    } else if (edit->feed) {
 
         if (own == NGX_ABORT) {
             ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
@@ -111,11 +132,7 @@ ngx_http_argo_edge_header_filter(ngx_http_request_t *r)
         ae_txn_resp_end(ctx->txn, false);
     }
 
-    if (ctx->act.forward.flags & AE_FWD_STREAM) {
-        ngx_http_argo_edge_watch(r, ctx);
-    }
-
-    return ngx_http_next_header_filter(r);
+    return NGX_OK;
 }
 
 
@@ -424,24 +441,46 @@ ngx_http_argo_edge_instead(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_argo_edge_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    size_t                     n;
-    ngx_buf_t                 *b;
     ngx_chain_t               *cl;
     ngx_http_argo_edge_ctx_t  *ctx;
 
     ctx = ngx_http_argo_edge_get_ctx(r->main);
 
     if (ctx && r != r->main && ctx->fetch.sr == r) {
-        return ngx_http_argo_edge_fetch_body(ctx, in);
+
+        if (!ctx->refreshing) {
+            return ngx_http_argo_edge_fetch_body(ctx, in);
+        }
+
+        ngx_http_argo_edge_feed(r, ctx, in);
+
+        for (cl = in; cl; cl = cl->next) {
+            cl->buf->pos = cl->buf->last;
+            cl->buf->file_pos = cl->buf->file_last;
+        }
+
+        return NGX_OK;
     }
 
     if (ctx && r == r->main && ctx->replaced) {
         return ngx_http_argo_edge_instead(r, ctx, in);
     }
 
-    if (ctx == NULL || r != r->main || !ctx->feeding) {
-        return ngx_http_next_body_filter(r, in);
+    if (ctx && r == r->main && !ctx->refreshing) {
+        ngx_http_argo_edge_feed(r, ctx, in);
     }
+
+    return ngx_http_next_body_filter(r, in);
+}
+
+
+static void
+ngx_http_argo_edge_feed(ngx_http_request_t *r, ngx_http_argo_edge_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    size_t        n;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
 
     for (cl = in; cl && ctx->feeding; cl = cl->next) {
         b = cl->buf;
@@ -458,7 +497,7 @@ ngx_http_argo_edge_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
         ctx->fed += n;
 
-        if (b->last_buf) {
+        if (b->last_buf || (r != r->main && b->sync && b->last_in_chain)) {
             ctx->feeding = 0;
 
             /* nginx sends last_buf only when the upstream ended in order,
@@ -470,6 +509,4 @@ ngx_http_argo_edge_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
                                         && r->upstream->headers_in.chunked);
         }
     }
-
-    return ngx_http_next_body_filter(r, in);
 }

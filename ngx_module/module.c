@@ -172,6 +172,7 @@ ngx_http_argo_edge_create_main_conf(ngx_conf_t *cf)
 
     mcf->host.log = ngx_http_argo_edge_log;
     mcf->host.waits = AE_WAITS_ANY;
+    mcf->host.refreshes = true;
     mcf->host.wall_us = ngx_http_argo_edge_wall;
     mcf->host.mono_us = ngx_http_argo_edge_mono;
     mcf->host.one_thread = true;

@@ -89,6 +89,7 @@ typedef struct {
     unsigned                        edited:1;
     unsigned                        responded:1;
     unsigned                        feeding:1;
+    unsigned                        refreshing:1; /* fetch.sr does */
     unsigned                        replaced:1;  /* the upstream's answer */
     unsigned                        sent:1;      /* what replaced it */
     unsigned                        redirected:1;
@@ -120,6 +121,8 @@ ngx_int_t ngx_http_argo_edge_read_body(ngx_http_request_t *r,
 
 /* fetch.c */
 ngx_int_t ngx_http_argo_edge_fetch(ngx_http_request_t *r,
+    ngx_http_argo_edge_ctx_t *ctx);
+void ngx_http_argo_edge_refresh(ngx_http_request_t *r,
     ngx_http_argo_edge_ctx_t *ctx);
 ngx_int_t ngx_http_argo_edge_fetch_body(ngx_http_argo_edge_ctx_t *ctx,
     ngx_chain_t *in);

@@ -364,6 +364,7 @@ struct ae_txn {
     const char          *fwd;        /* why it goes upstream (RFC 9211) */
     struct ae_entry     *stale;      /* for RFC 5861 */
     bool                 claimed;    /* others may wait for us */
+    bool                 refreshing; /* the client has its answer */
     bool                 waiting;    /* we wait, or have waited, for others */
     uint64_t             ticket;
     int64_t              wait_until_us;
@@ -550,6 +551,11 @@ enum ae_collapse ae_collapse(ae_txn *t);
 enum ae_collapse ae_collapse_resume(ae_txn *t);
 /* |vain|: nothing was kept, and the next answer will not be either. */
 void ae_collapse_end(ae_txn *t, bool vain);
+
+/* ---- refresh.c ----------------------------------------------------------- */
+
+/* Mine to ask, but what is there may be served meanwhile (fills t->act). */
+bool ae_refresh_begin(ae_txn *t);
 
 /* ---- verdicts.c --------------------------------------------------------- */
 

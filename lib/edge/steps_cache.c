@@ -175,6 +175,8 @@ static enum ae_step_ret look_or_ask(ae_txn *t)
                 ae_collapse_end(t, false);
                 return AE_STEP_ACT;
             }
+            if (ae_refresh_begin(t))
+                return AE_STEP_ACT;
             break;
         default:
             break;

@@ -189,7 +189,8 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
                     struct ae_resp_edit *edit)
 {
     memset(edit, 0, sizeof *edit);
-    if (!t->done || t->act.kind != AE_FORWARD || t->resp_seen)
+    if (!t->done || t->resp_seen
+        || (t->act.kind != AE_FORWARD && !t->refreshing))
         return AE_E_STATE;
     t->resp_seen = true;
     t->resp_status = r->status;
@@ -203,7 +204,8 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     ae_logout_answered(t);
     ae_webhook_answered(t, r->status);
     settle_shadow(t, r);
-    edit->instead = ae_serve_if_error(t, r->status);
+    if (!t->refreshing)
+        edit->instead = ae_serve_if_error(t, r->status);
     if (!edit->instead && t->store_wanted && admitted(t, r)) {
         t->want_store = true;
         t->resp_ctype = ae_dup(&t->a, r->ctype);
@@ -212,8 +214,12 @@ int ae_txn_response(ae_txn *t, const struct ae_resp *r,
     } else {
         ae_collapse_end(t, true);
     }
-    edit_headers(t, r);
-    ae_limit_response(t);
+    if (t->refreshing) {
+        t->cache_var = "stale"; /* what the client got */
+    } else {
+        edit_headers(t, r);
+        ae_limit_response(t);
+    }
     edit->set = t->resp_set;
     edit->nset = t->nresp_set;
     t->list_shadow = t->list_shadow && r->status == 200
@@ -321,4 +327,9 @@ void ae_txn_resp_end(ae_txn *t, bool complete)
     vain = complete && t->want_store && t->cache_var
         && strcmp(t->cache_var, "stored") != 0;
     ae_collapse_end(t, vain || t->resp.bad);
+    if (t->refreshing) {
+        if (complete && t->want_store && !vain)
+            ae_count(t->e, AE_N_cache_refreshed);
+        t->cache_var = "stale";
+    }
 }

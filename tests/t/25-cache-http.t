@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
+use ArgoEdge::Client;
 use ArgoEdge::Scenario;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -215,7 +216,7 @@ scenarios({ settings => { status_header => 'on', collapse => '300ms' } },
 
 # Stale answers.
 scenarios({ settings => { status_header => 'on',
-        stale => 'while-revalidate=1h if-error=1h',
+        stale => 'if-error=1h',
         ttl => 'applications=1s objects=1s settings=1s' } },
     { id => 'S01', say => 'stale if Argo CD fails', run => sub {
         my ($w) = @_;
@@ -249,28 +250,6 @@ scenarios({ settings => { status_header => 'on',
         is $r->{status}, 304, 'or nothing new';
         $w->says($A1 => undef, "$A1 \@bob" => undef);
     } },
-    { id => 'S02', say => 'stale while somebody asks', run => sub {
-        my ($w) = @_;
-        stored($w, alice => $A1);
-        sleep 1.1;
-        $w->says($A1 => { delay => 1,
-            raw => json_answer(app('teama', 'a1')) });
-        $w->up->forget;
-        my $one = $w->server->connect;
-        my $token = $w->token('alice');
-        print $one "GET /api/v1/applications/a1 HTTP/1.1\r\nHost: x\r\n"
-            . "Connection: close\r\nAuthorization: Bearer $token\r\n\r\n";
-        $w->{asked}++;
-        until_true(sub { $w->up->hits == 1 });
-        my $r = $w->server->request(GET => '/api/v1/applications/a1',
-            token => $token);
-        $w->{asked}++;
-        like status($r), qr/^argo-edge;\ hit;\ detail=stale-while-revalidate;
-            \ ttl=-\d+$/x, 'the old one, at once';
-        is $w->up->hits, 1, 'one question';
-        1 while sysread $one, my $rest, 65536;
-        $w->says($A1 => undef);
-    } },
     { id => 'S03', say => 'nothing stale after a write or a new policy',
       run => sub {
         my ($w) = @_;
@@ -290,6 +269,89 @@ scenarios({ settings => { status_header => 'on',
         }), 'the rights are gone';
         $w->says($A1 => raw_answer(503, '{}'));
         is +($w->ask(alice => $A1))[0]{status}, 403, 'nothing of it is served';
+    } },
+);
+
+# Served at once, fetched anew behind the client's back.  The request ends, and
+# is logged, when both is done: so a client that reads a length, not a close.
+my @clients;
+sub at_once {
+    my ($w, $line) = @_;
+    push @clients, ArgoEdge::Client->new(port => $w->server->port,
+        token => $w->token('alice'));
+    $w->{asked}++;
+    return $clients[-1]->ask($line);
+}
+
+scenarios({ settings => { status_header => 'on', lists => 'off',
+        stale => 'while-revalidate=1h',
+        ttl => 'applications=1500ms' } },
+    (map { my ($line, $n) = @$_; { id => "R01-$n",
+            say => 'stale while it is fetched', run => sub {
+        my ($w) = @_;
+        my $stale = qr/^argo-edge;\ hit;\ detail=stale-while-revalidate;
+            \ ttl=-\d+$/x;
+        my @say = $n ? ({ large => $n }, { large => $n + 1000, delay => 0.6 })
+            : (json_answer(app('teama', 'a1')),
+                { raw => json_answer(app('teamb', 'a1')), delay => 0.6 });
+        $w->says($line => $say[0]);
+        my $old = stored($w, alice => $line);
+        sleep 1.6;
+        $w->says($line => $say[1]);
+        my $lines = $w->server->access_log =~ tr/\n//;
+        $w->up->forget;
+        my $r = at_once($w, $line);
+        is $w->server->access_log =~ tr/\n// - $lines, 0,
+            'who comes first is answered before the request ends';
+        like status($r), $stale, 'the old one';
+        is $r->{body}, $old->{body}, 'whole';
+        is $r->{header}{'cache-control'}, $T12, 'T12';
+        my @more = map { at_once($w, $line) } 1 .. 5;
+        like status($_), $stale, 'nor do others' for @more;
+        ok until_true(sub { $w->up->hits == 1 }), 'one question';
+        ok until_true(sub {
+            ($r) = $w->ask(alice => $line);
+            status($r) =~ /^argo-edge; hit; ttl/;
+        }), 'then the new one is there';
+        isnt $r->{body}, $old->{body}, 'it is another one';
+        $w->says($line => undef);
+    } } } [ $A1, 0 ], [ 'GET /api/v1/applications?projects=teama',
+            600_000 ]),
+    { id => 'R02', say => 'which fails', run => sub {
+        my ($w) = @_;
+        my $old = stored($w, alice => $A1);
+        sleep 1.6;
+        for my $bad (raw_answer(503, q({})), \("HTTP/1.1 200 OK\r\n"
+                . "Content-Type: application/json\r\n"
+                . "Content-Length: 500\r\n\r\n{\"cut\":1}")) {
+            $w->says($A1 => $bad);
+            my $r;
+            ok until_true(sub {
+                ($r) = $w->ask(alice => $A1);
+                return status($r) =~ /stale-while-revalidate/
+                    && until_true(sub { $w->up->hits >= 1 }, 2);
+            }), 'fetched, in vain';
+            is $r->{body}, $old->{body}, 'the client hears nothing of it';
+        }
+        $w->says($A1 => undef);
+        ok until_true(sub {
+            my ($r) = $w->ask(alice => $A1);
+            status($r) =~ /^argo-edge; hit; ttl/;
+        }), 'and it recovers';
+    } },
+    { id => 'R03', say => 'not to who may not see it', run => sub {
+        my ($w) = @_;
+        stored($w, alice => $A1);
+        sleep 1.6;
+        (my $less = $ArgoEdge::Scenario::POLICY) =~ s/^g, alice.*\n//m;
+        $w->in->put('argocd-rbac-cm/policy.csv', $less);
+        ok until_true(sub {
+            +($w->ask(alice => "$A1?project=teama"))[0]{status} == 403;
+        }), 'the rights are gone';
+        $w->says($A1 => $w->denied);
+        my ($r) = $w->ask(alice => $A1);
+        is $r->{status}, 403, 'nothing stale';
+        $w->says($A1 => undef);
     } },
 );
 

@@ -194,6 +194,83 @@ static void test_stale(struct fx *f)
     end(&a);
 }
 
+/* Where the shell can: who comes first is answered, too, and asks then. */
+static void test_refresh(struct fx *f)
+{
+    static struct ae_limit_conf cap = { .calls = 1 };
+    struct run a, b;
+
+    fresh_start(f);
+    f->e->host.refreshes = true;
+    f->loc.stale_revalidate_ms = 10000;
+    fx_get(f, "alice", APP);
+    fx_pass(f, 5001);
+    begin(f, &a, "alice");
+    tap_ok(a.act.kind == AE_CACHED && a.act.refresh, "stale, and asks");
+    tap_ok(ae_eq_lit(a.act.fetch.target, APP)
+           && ae_eq(a.act.fetch.authorization,
+                    a.c.req.hdr[AE_H_AUTHORIZATION]),
+           "the same with the same credential");
+    begin(f, &b, "alice");
+    tap_ok(b.act.kind == AE_CACHED && !b.act.refresh, "others do not");
+    end(&b);
+    fx_answer(f, 200, FX_APP("a1", "teamb"));
+    answer(f, &a, true);
+    end(&a);
+    tap_ok(!strcmp(a.cache, "stale"), "what the client got");
+    begin(f, &b, "alice");
+    tap_ok(b.act.kind == AE_CACHED && !b.act.refresh
+           && ae_eq_lit(b.act.reply.body, FX_APP("a1", "teamb")),
+           "the new one is there");
+    end(&b);
+    tap_ok(!strcmp(b.cache, "hit"), "and fresh");
+    tap_ok(ae_counter_value(f->e, AE_N_cache_refreshed) == 1, "counted");
+    fx_pass(f, 5001);
+    fx_answer(f, 503, "{}");
+    begin(f, &a, "alice");
+    answer(f, &a, true);
+    tap_ok(a.t->instead.kind == AE_FAIL, "a failure replaces nothing");
+    end(&a);
+    begin(f, &a, "alice");
+    tap_ok(a.act.kind == AE_FORWARD, "the next one asks in front");
+    end(&a);
+    fx_pass(f, 1500);
+    begin(f, &a, "alice");
+    tap_ok(a.act.kind == AE_CACHED && a.act.refresh, "the one after not");
+    end(&a); /* cut off: nothing came */
+    begin(f, &b, "alice");
+    tap_ok(b.act.kind == AE_CACHED && b.act.refresh, "and the next again");
+    end(&b);
+    f->loc.calls = &cap;
+    f->loc.ncalls = 1;
+    begin(f, &b, "alice");
+    tap_ok(b.act.kind != AE_CACHED, "not past a cap on calls under way");
+    end(&b);
+    f->loc.ncalls = 0;
+    f->loc.calls = NULL;
+    f->e->host.refreshes = false;
+}
+
+/* A write while it is fetched: what comes is not stored (T13). */
+static void test_refresh_write(struct fx *f)
+{
+    ae_str tag = AE_STR("app:argocd/a1");
+    struct run a, b;
+
+    fresh_start(f);
+    f->e->host.refreshes = true;
+    fx_get(f, "alice", APP);
+    fx_pass(f, 5001);
+    begin(f, &a, "alice");
+    ae_quar_write(f->e, &tag, 1, 0);
+    answer(f, &a, true);
+    end(&a);
+    begin(f, &b, "alice");
+    tap_ok(b.act.kind == AE_FORWARD, "neither the old nor the new one");
+    end(&b);
+    f->e->host.refreshes = false;
+}
+
 /* R24: the lease, the token's end and the policy bound it. */
 static void test_stale_bounds(struct fx *f)
 {
@@ -255,6 +332,8 @@ int main(void)
     test_bounds(&f);
     test_policy(&f);
     test_stale(&f);
+    test_refresh(&f);
+    test_refresh_write(&f);
     test_stale_bounds(&f);
     fx_close(&f);
     return tap_done();

@@ -208,7 +208,7 @@ static bool one(struct worker *me, const struct ask *q)
     struct world *w = me->w;
     ae_heap heap = { 0 };
     struct ae_req req;
-    struct ae_act act = { AE_FAIL, { 0 }, { 0 }, { 0 }, { 0 }, { 0 } };
+    struct ae_act act = { .kind = AE_FAIL };
     ae_txn *t;
     bool good;
 
