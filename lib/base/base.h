@@ -146,6 +146,8 @@ bool ae_parse_u64(ae_str s, uint64_t *out);  /* decimal digits only */
 bool ae_parse_i64(ae_str s, int64_t *out);   /* Go's strconv.ParseInt(,10,64) */
 bool ae_parse_size(ae_str s, uint64_t *out); /* 16m 1g 4096 (k,m,g) */
 bool ae_parse_ms(ae_str s, uint64_t *out);   /* 5s 500ms 2m 1h 30 (=seconds) */
+/* The whole part, as Go on amd64 converts: what does not fit is INT64_MIN. */
+int64_t ae_num_whole(double f);
 /* RFC 3339 UTC, whole seconds, "2026-01-01T00:00:00Z"; out holds >= 32. */
 size_t ae_rfc3339(int64_t unix_seconds, char *out);
 /* Parse RFC 3339 (offset, fraction allowed) to unix seconds. */

@@ -83,6 +83,11 @@ bool ae_parse_ms(ae_str s, uint64_t *out)
     return true;
 }
 
+int64_t ae_num_whole(double f)
+{
+    return f >= -0x1p63 && f < 0x1p63 ? (int64_t)f : INT64_MIN;
+}
+
 /* Days since 1970-01-01 of a proleptic Gregorian date, and back (the usual
  * era arithmetic; no time zone data, no locale). */
 static int64_t days_of(int64_t y, int m, int d)
@@ -116,18 +121,18 @@ static void date_of(int64_t z, int64_t *y, unsigned *m, unsigned *d)
 
 size_t ae_rfc3339(int64_t t, char *out)
 {
-    int64_t  days = t / 86400, rest = t % 86400, y;
-    unsigned m, d;
-    int      n;
+    /* As Go does: whole days of an unsigned count that starts long before
+     * 1970, and which the most distant past wraps into the future. */
+    const int64_t epoch = 106751991073400;
+    uint64_t      abs = (uint64_t)t + (uint64_t)epoch * 86400;
+    unsigned      rest = (unsigned)(abs % 86400), m, d;
+    int64_t       y;
+    int           n;
 
-    if (rest < 0) {
-        rest += 86400;
-        days--;
-    }
-    date_of(days, &y, &m, &d);
-    n = snprintf(out, 32, "%04lld-%02u-%02uT%02u:%02u:%02uZ", (long long)y,
-                 m, d, (unsigned)(rest / 3600), (unsigned)(rest / 60 % 60),
-                 (unsigned)(rest % 60));
+    date_of((int64_t)(abs / 86400) - epoch, &y, &m, &d);
+    n = snprintf(out, 32, "%s%04lld-%02u-%02uT%02u:%02u:%02uZ",
+                 y < 0 ? "-" : "", (long long)(y < 0 ? -y : y), m, d,
+                 rest / 3600, rest / 60 % 60, rest % 60);
     return n > 0 && n < 32 ? (size_t)n : 0;
 }
 

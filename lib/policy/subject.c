@@ -69,16 +69,9 @@ int ae_subject_from_claims(const ae_policy *p, ae_arena *a,
     out->id = id.p ? id : ae_claims_user(claims);
     if (!out->id.p)
         out->id = AE_STR("");
-    if (json_is_integer(iat)) {
+    if (json_is_number(iat)) {
         out->has_iat = true;
-        out->iat = json_integer_value(iat);
-    } else if (json_is_real(iat)) {
-        double d = json_real_value(iat);
-
-        /* T9 cuts the fraction; past int64 the conversion is undefined */
-        out->has_iat = true;
-        out->iat = d >= 9.2e18 ? INT64_MAX : d <= -9.2e18 ? INT64_MIN
-                                                          : (int64_t)d;
+        out->iat = ae_num_whole(json_number_value(iat)); /* T9 */
     }
     return collect_groups(p, a, claims, out);
 }

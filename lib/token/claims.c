@@ -18,18 +18,10 @@ bool ae_time_before(int64_t a, int64_t b)
     return internal(a) < internal(b);
 }
 
-/* int64(f) as amd64 does it: what does not fit is the smallest number. */
-static int64_t to_i64(double f)
-{
-    if (f >= -9223372036854775808.0 && f < 9223372036854775808.0)
-        return (int64_t)f;
-    return INT64_MIN;
-}
-
 /* newNumericDateFromSeconds: whole seconds, rounded down. */
 static int64_t numeric_date(double f)
 {
-    int64_t sec = to_i64(f);
+    int64_t sec = ae_num_whole(f);
     double  whole = f >= -9007199254740992.0 && f <= 9007199254740992.0
                   ? (double)sec : f;
     int64_t nsec = (int64_t)((f - whole) * 1e9);
@@ -70,7 +62,7 @@ static bool read_iat(ae_arena *a, const json_t *claims, int64_t *iat,
     ae_buf        b;
 
     if (json_is_number(v)) {
-        *iat = to_i64(json_number_value(v));
+        *iat = ae_num_whole(json_number_value(v));
         return true;
     }
     if (!v) {

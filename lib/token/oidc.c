@@ -178,12 +178,6 @@ static void find_loose(struct look *l)
         unsure_at(l, AE_TS_CLAIMS, NULL, "a claim has an unusual spelling");
 }
 
-static int64_t whole(double f) /* as Go on amd64: what is too big is least */
-{
-    return f >= -9223372036854775808.0 && f < 9223372036854775808.0
-         ? (int64_t)f : INT64_MIN;
-}
-
 /* A text that is a JSON number and nothing else (exp.string). */
 static bool number_in_text(ae_str s, int64_t *out)
 {
@@ -196,7 +190,7 @@ static bool number_in_text(ae_str s, int64_t *out)
     v = json_loadb(s.p, s.n, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
     ok = json_is_number(v);
     if (ok)
-        *out = whole(json_number_value(v));
+        *out = ae_num_whole(json_number_value(v));
     json_decref(v);
     return ok;
 }
@@ -213,7 +207,7 @@ static void read_time(struct look *l, const char *name, bool null_ok,
     if (json_is_integer(v))
         *out = json_integer_value(v);
     else if (json_is_real(v))
-        *out = whole(json_real_value(v));
+        *out = ae_num_whole(json_real_value(v));
     else if (!number_in_text(ae_json_str(v), out))
         bad_at(l, AE_TS_CLAIMS, NULL, "a time is no number");
 }
@@ -406,7 +400,7 @@ static void accept(struct look *l, ae_str token, struct ae_token_result *out)
     }
     id->confirmed = true;          /* there is nothing else to confirm by */
     id->has_iat = json_is_number(iat);
-    id->iat = id->has_iat ? whole(json_number_value(iat)) : 0;
+    id->iat = id->has_iat ? ae_num_whole(json_number_value(iat)) : 0;
     id->has_exp = true;
     id->exp = l->exp;
     id->has_nbf = l->has_nbf;

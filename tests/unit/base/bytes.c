@@ -114,6 +114,15 @@ static void numbers(void)
     tap_ok(strcmp(t, "2026-01-01T00:00:00Z") == 0, "rfc3339: %s", t);
     t[ae_rfc3339(-1, t)] = '\0';
     tap_ok(strcmp(t, "1969-12-31T23:59:59Z") == 0, "rfc3339 before 1970");
+    t[ae_rfc3339(-62167219201, t)] = '\0';
+    tap_ok(strcmp(t, "-0001-12-31T23:59:59Z") == 0,
+           "four digits behind the sign: %s", t);
+    t[ae_rfc3339(INT64_MAX, t)] = '\0';
+    tap_ok(strcmp(t, "292277026596-12-04T15:30:07Z") == 0,
+           "the last second: %s", t);
+    t[ae_rfc3339(INT64_MIN, t)] = '\0';
+    tap_ok(strcmp(t, "292277026596-12-04T15:30:08Z") == 0,
+           "Go's dates wrap: %s", t);
     tap_ok(ae_parse_rfc3339(AE_STR("2026-01-01T02:00:00.5+02:00"), &i)
            && i == 1767225600, "rfc3339 with fraction and offset");
     tap_ok(!ae_parse_rfc3339(AE_STR("2026-02-29T00:00:00Z"), &i),

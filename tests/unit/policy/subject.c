@@ -71,7 +71,14 @@ static void texts(ae_arena *a)
                                 "{\"user_id\": \"f\"}}"),
                      "permission denied: applications, get, p/a, sub: f"),
            "the federated user id is the identifier (T1)");
-    tap_ok(refusal(a, "{\"iat\": 1e300}").n > 0, "absurd numbers are safe");
+    tap_ok(ae_eq_lit(refusal(a, "{\"iat\": 1e300}"),
+                     "permission denied: applications, get, p/a, "
+                     "iat: 292277026596-12-04T15:30:08Z"),
+           "a number beyond int64 is the least one");
+    tap_ok(ae_eq_lit(refusal(a, "{\"iat\": -1e18}"),
+                     "permission denied: applications, get, p/a, "
+                     "iat: -31688736537-03-10T22:13:20Z"),
+           "a year has as many digits as it needs");
     tap_ok(ae_eq_lit(ae_denied_text(a, &plain, AE_STR("accounts"),
                                     AE_STR("get"), AE_STR("")),
                      "permission denied: accounts, get, "),
