@@ -4,9 +4,11 @@
  */
 #include "config/internal.h"
 
-/* "[groups, email]".  As Argo CD: an empty text or a YAML null leaves the
- * default, a list replaces it, also an empty one; numbers and booleans in the
- * list become text, anything else is an error. */
+/* "[groups, email]".  As Argo CD, whose yaml.v2 reads into a list that is
+ * empty at first: an empty text or a YAML null leaves the default; a list
+ * replaces it, also an empty one, and so does a text without any document
+ * (blanks, comments): no groups at all.  Numbers and booleans in the list stay
+ * as they are written, anything else is an error. */
 int ae_scopes_parse(ae_arena *a, ae_str yaml, const ae_str **out, size_t *n,
                     bool *set, struct ae_err *err)
 {
@@ -22,8 +24,11 @@ int ae_scopes_parse(ae_arena *a, ae_str yaml, const ae_str **out, size_t *n,
     if (yaml.n == 0)
         return AE_OK;
     rc = cfg_yaml_parse(a, yaml, ae_s(NULL, 0), 0, 1, &docs, err);
-    if (rc != AE_OK || docs.n == 0 || docs.doc[0]->type == CFG_NULL)
+    if (rc != AE_OK)
         return rc;
+    *set = docs.n == 0;
+    if (docs.n == 0 || docs.doc[0]->type == CFG_NULL)
+        return AE_OK;
     list = docs.doc[0];
     if (list->type != CFG_SEQ)
         return ae_err_at(err, AE_E_SYNTAX, ae_s(NULL, 0), list->line,
@@ -36,12 +41,11 @@ int ae_scopes_parse(ae_arena *a, ae_str yaml, const ae_str **out, size_t *n,
         return ae_err_set(err, AE_E_NOMEM, "out of memory");
     count = 0;
     for (const struct cfg_node *c = list->first; c; c = c->next) {
-        if (!cfg_scalar_string(a, c, &s[count]))
+        if (c->type == CFG_SEQ || c->type == CFG_MAP)
             return ae_err_at(err, AE_E_SYNTAX, ae_s(NULL, 0), c->line,
                              c->column, "a scope is %s; write the name of a "
                              "claim", cfg_type_name(c));
-        if (!s[count++].p)
-            return ae_err_set(err, AE_E_NOMEM, "out of memory");
+        s[count++] = c->type == CFG_NULL ? AE_STR("") : c->text;
     }
     *out = s;
     *n = count;

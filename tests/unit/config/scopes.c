@@ -31,13 +31,15 @@ int main(void)
 {
     scopes("", false, "");
     scopes("null", false, "");
-    scopes("# later", false, "");
+    scopes("---", false, "");
+    scopes("# later", true, ""); /* no document: the list stays empty */
+    scopes(" \n", true, "");
     scopes("[]", true, "");
     scopes("[groups]", true, "groups|");
     scopes("[groups, email, 'a:b']", true, "groups|email|a:b|");
     scopes("[groups, https://example.com/roles]", true,
            "groups|https://example.com/roles|");
-    scopes("[1, yes, ~]", true, "1|true||");
+    scopes("[1, yes, ~, 0x1f, 1.0]", true, "1|yes||0x1f|1.0|");
     scopes("'[groups]'", false, NULL);
     scopes("groups", false, NULL);
     scopes("{groups: 1}", false, NULL);
