@@ -2,9 +2,11 @@
  * regex.c - regular expressions as Argo CD's have them (M2): RE2 syntax on
  * PCRE2, behind the translation of regex_parse.c.
  *
- * Three engines answer one after the other: the JIT, the interpreter where
- * there is no JIT, and, when backtracking runs away, PCRE2's breadth-first
- * matcher, which does not backtrack.  What even that cannot do is "unknown".
+ * PCRE2 answers: its JIT, or its interpreter where there is no JIT.  When its
+ * backtracking runs away, or the pattern is too large for it, regex_nfa.c
+ * does, which does not backtrack.  (PCRE2's own breadth-first matcher does
+ * not either, but it compares each state with all others and counts none of
+ * that.)  What even that cannot do is "unknown".
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 
@@ -15,15 +17,16 @@
 
 enum {
     MATCH_LIMIT = 100000,  /* backtracking points: some milliseconds */
-    DFA_LIMIT = 200000,
-    DFA_INTS = 20000,      /* workspace of the breadth-first matcher */
     NEST_LIMIT = 1100,     /* of brackets; bounds PCRE2's own recursion */
     STACK_TEXT = 512
 };
 
 struct ae_regex {
-    pcre2_code          *code;
-    pcre2_match_context *limits, *dfa_limits;
+    pcre2_code          *code;   /* NULL: only |nfa| */
+    pcre2_match_context *limits;
+    re_nfa              *nfa;
+    char                *text;   /* the translation */
+    size_t               n;
 };
 
 static pcre2_compile_context *compile_context(void)
@@ -37,13 +40,15 @@ static pcre2_compile_context *compile_context(void)
     return c;
 }
 
-static pcre2_match_context *match_context(uint32_t limit)
+/* |r| keeps the text for the day that backtracking runs away. */
+static int keep_text(ae_str text, struct ae_regex *r)
 {
-    pcre2_match_context *c = pcre2_match_context_create(NULL);
-
-    if (c != NULL)
-        pcre2_set_match_limit(c, limit);
-    return c;
+    r->text = malloc(text.n + 1);
+    if (r->text == NULL)
+        return AE_E_NOMEM;
+    memcpy(r->text, text.p, text.n);
+    r->n = text.n;
+    return AE_OK;
 }
 
 /* |text| is our own: what PCRE2 refuses of it is too large for it. */
@@ -62,11 +67,14 @@ static int compile(ae_str text, struct ae_regex *r)
                             &error, &at, c);
     pcre2_compile_context_free(c);
     if (r->code == NULL)
-        return error == PCRE2_ERROR_HEAP_FAILED ? AE_E_NOMEM : AE_E_TOOBIG;
+        return error == PCRE2_ERROR_HEAP_FAILED ? AE_E_NOMEM
+                                                : re_nfa_new(text, &r->nfa);
     pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* may be absent */
-    r->limits = match_context(MATCH_LIMIT);
-    r->dfa_limits = match_context(DFA_LIMIT);
-    return r->limits != NULL && r->dfa_limits != NULL ? AE_OK : AE_E_NOMEM;
+    r->limits = pcre2_match_context_create(NULL);
+    if (r->limits == NULL)
+        return AE_E_NOMEM;
+    pcre2_set_match_limit(r->limits, MATCH_LIMIT);
+    return keep_text(text, r);
 }
 
 int ae_regex_compile(ae_str pattern, ae_regex **out)
@@ -100,7 +108,8 @@ void ae_regex_free(ae_regex *r)
         return;
     pcre2_code_free(r->code);
     pcre2_match_context_free(r->limits);
-    pcre2_match_context_free(r->dfa_limits);
+    re_nfa_free(r->nfa);
+    free(r->text);
     free(r);
 }
 
@@ -119,27 +128,27 @@ static ae_str mend(ae_str s, char *buf)
     return ae_s(buf, n);
 }
 
-static int match_dfa(const ae_regex *r, ae_str s, pcre2_match_data *md)
+/* Built anew each time: this is rare, and |r| is shared by threads. */
+static int match_runaway(const ae_regex *r, ae_str s)
 {
-    int *space = malloc(DFA_INTS * sizeof(*space));
+    re_nfa *m;
     int rc;
 
-    if (space == NULL)
+    if (re_nfa_new(ae_s(r->text, r->n), &m) != AE_OK)
         return AE_E_BUDGET;
-    rc = pcre2_dfa_match(r->code, (PCRE2_SPTR)s.p, s.n, 0,
-                         PCRE2_NO_UTF_CHECK | PCRE2_DFA_SHORTEST, md,
-                         r->dfa_limits, space, DFA_INTS);
-    free(space);
-    if (rc >= 0)
-        return 1;
-    return rc == PCRE2_ERROR_NOMATCH ? 0 : AE_E_BUDGET;
+    rc = re_nfa_match(m, s);
+    re_nfa_free(m);
+    return rc;
 }
 
 static int match_valid(const ae_regex *r, ae_str s)
 {
-    pcre2_match_data *md = pcre2_match_data_create(1, NULL);
+    pcre2_match_data *md;
     int rc;
 
+    if (r->code == NULL)
+        return re_nfa_match(r->nfa, s);
+    md = pcre2_match_data_create(1, NULL);
     if (md == NULL)
         return AE_E_BUDGET;
     rc = pcre2_match(r->code, (PCRE2_SPTR)s.p, s.n, 0, PCRE2_NO_UTF_CHECK,
@@ -149,7 +158,7 @@ static int match_valid(const ae_regex *r, ae_str s)
     else if (rc == PCRE2_ERROR_NOMATCH)
         rc = 0;
     else
-        rc = match_dfa(r, s, md);
+        rc = match_runaway(r, s);
     pcre2_match_data_free(md);
     return rc;
 }

@@ -13,7 +13,11 @@ enum {
     RE_MAX_REPEAT = 1000,      /* Go's, also of nested products */
     RE_MAX_HEIGHT = 1000,      /* Go's nesting of the parse tree */
     RE_MAX_SIZE = 3355443,     /* Go's instructions */
-    RE_MAX_OUT = 1 << 20       /* bytes of PCRE2 pattern */
+    RE_MAX_OUT = 1 << 20,      /* bytes of PCRE2 pattern */
+    RE_NFA_MAX = 100000,       /* states of the last resort */
+    RE_NFA_DEPTH = 1500,       /* brackets: bounds the C stack */
+    RE_NFA_WORK = 16 << 20,    /* bytes read to build it */
+    RE_NFA_STEPS = 2000000     /* of one match: some milliseconds */
 };
 
 /* Flags of Go's parser that a pattern can change. */
@@ -43,5 +47,15 @@ int  re_class_escape(ae_arena *a, struct re_in *in, unsigned flags,
 
 /* AE_OK, AE_E_SYNTAX (RE2 refuses it), AE_E_TOOBIG, AE_E_NOMEM. */
 int re_translate(ae_arena *a, ae_str pattern, ae_buf *out);
+
+/* ---- regex_nfa.c ---- */
+
+typedef struct re_nfa re_nfa; /* immutable */
+
+/* From what re_translate() wrote.  AE_OK, AE_E_TOOBIG, AE_E_NOMEM. */
+int  re_nfa_new(ae_str text, re_nfa **out);
+/* 1, 0, AE_E_BUDGET.  |s| is UTF-8. */
+int  re_nfa_match(const re_nfa *m, ae_str s);
+void re_nfa_free(re_nfa *m);
 
 #endif

@@ -115,8 +115,12 @@ static void limits(void)
        "longest pattern");
     is(AE_E_TOOBIG, repeat("a", RE_MAX_BYTES + 1, ""), AE_STR("a"),
        "one more is unknown, not refused");
-    is(AE_E_TOOBIG, AE_STR("(?:[a-c\\pL]x[d-f\\pN]y){1000}"), AE_STR("a"),
-       "valid, but too large for PCRE2");
+    is(1, AE_STR("^(?:[a-c\\pL]x[d-f\\pN]y){1000}$"),
+       repeat("bxey", 1000, ""), "too large for PCRE2, not for us");
+    is(0, AE_STR("^(?:[a-c\\pL]x[d-f\\pN]y){1000}$"),
+       repeat("bxey", 999, "bxe"), "and a character is missing");
+    is(AE_E_TOOBIG, ae_fmt(&arena, "(?:%.*s){1000}", 120,
+       repeat("a", 120, "").p), AE_STR("a"), "valid, but too many states");
 }
 
 static void runaway(void)
@@ -126,6 +130,60 @@ static void runaway(void)
     is(0, AE_STR("(.*)(.*)(.*)(.*)[xy]"), repeat("a", 400, ""), "(.*)...");
     is(1, AE_STR("(x+x+)+y"), repeat("x", 300, "y"), "(x+x+)+y");
     is(0, AE_STR("(?:(?:a|b)*c?)*d"), repeat("ab", 300, ""), "nested");
+    is(0, AE_STR("(?:a*|()){125}\\d"), repeat("a", 1000, ""),
+       "hundreds of states at each character");
+    is(1, AE_STR("(?:a*|()){125}\\d"), repeat("a", 1000, "7"), "and a yes");
+    is(AE_E_BUDGET, AE_STR("(?:(?:a*|()|a?b?){5}){100}\\d"),
+       repeat("a", 4000, ""), "thousands are unknown");
+}
+
+static int ask_nfa(ae_str pattern, ae_str text)
+{
+    re_nfa *m;
+    ae_buf b;
+    int rc;
+
+    ae_buf_init(&b, &arena, RE_MAX_OUT);
+    rc = re_translate(&arena, pattern, &b);
+    if (rc == AE_OK)
+        rc = re_nfa_new(ae_buf_str(&b), &m);
+    if (rc != AE_OK)
+        return rc;
+    rc = re_nfa_match(m, text);
+    re_nfa_free(m);
+    return rc;
+}
+
+/* The last resort and PCRE2 agree. */
+static void both(void)
+{
+    static const char *const patterns[] = { "", "a", "^a$", "^$", "a|", "|b",
+        "(?m)^b$", "(?m)a$", "\\bb", "\\Bb", "\\ba\\b", "a\\z", "\\Aa", ".",
+        "^.$", "(?s)^.$", "(?s)a.b", "[^a]", "[^\\pLa]", "(?i)[^\\PLk]", "\\PL",
+        "^\\W$", "(?i)K", "(?i)[k-m]", "(?i)\\x{e9}", "[\\D\\pL]", "^a{2,3}$",
+        "^a{2,}$", "^a{0,2}$", "^(a|b){3}$", "^(?:a|bc|)+$", "(?:a*)*b",
+        "x*", "(x+x+)+y", "^(?:a?){3}a{3}$", "a{0}b", "\\x{d800}",
+        "[\\x{d800}]", "^(?:ab?|b)*$", "(?:)", "()*", "(?:^|b)a",
+        "a(?:$|\\n)", "[[:^alpha:]]",
+        "^[^[:^word:]-]+$", "\\Qa|b\\E", "^(?:a|ab)(?:c|bcd)$", NULL };
+    static const char *const texts[] = { "", "a", "b", "aa", "aaa", "aaaa",
+        "ab", "ba", "a\nb", "b\na", "\n", "abc", "abcd", "a b", "A", "K",
+        "\xe2\x84\xaa", "\xc3\xa9", "\xc3\x89", "_", "-", "1", "xxxy", "a|b",
+        "\xf0\x9f\x98\x80", NULL };
+    unsigned wrong = 0, yes = 0;
+
+    for (size_t i = 0; patterns[i] != NULL; i++)
+        for (size_t j = 0; texts[j] != NULL; j++) {
+            int want = ask(ae_cs(patterns[i]), ae_cs(texts[j]));
+            int got = ask_nfa(ae_cs(patterns[i]), ae_cs(texts[j]));
+
+            if (got != want)
+                printf("# %s on %s: %d, not %d\n", patterns[i], texts[j], got,
+                       want);
+            wrong += got != want;
+            yes += got == 1;
+        }
+    tap_ok(wrong == 0 && yes > 300, "two ways, one answer (%u yes)", yes);
 }
 
 static int run_translate(ae_arena *a)
@@ -144,6 +202,7 @@ int main(void)
     odd_bytes();
     limits();
     runaway();
+    both();
     tap_ok(starve(run_translate, AE_OK), "each allocation fails once");
     ae_regex_free(NULL);
     ae_heap_free(&heap);
