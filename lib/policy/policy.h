@@ -168,6 +168,18 @@ enum ae_verdict ae_decide_in_project(ae_principal *pr, ae_str resource,
  * allow row matching everything and no deny row that can match (design 4.6). */
 bool ae_principal_covers_all(ae_principal *pr, ae_str resource, ae_str action);
 
+/* The class of |pr|: 32 bytes that are equal for two principals only if every
+ * decision is the same for both, whatever is asked, at this or any other
+ * policy; rights written alike, but for the subject, give equal ones.
+ * Collision-resistant, not keyed.  Some ms for rights of thousands of lines,
+ * so once per principal.  False: not all of it is known (projects that the
+ * inputs lack, a pattern that we cannot evaluate), too many lines, or no
+ * memory. */
+bool ae_principal_class(ae_principal *pr, unsigned char out[32]);
+/* The same without some of its parts: for tests only, see internal.h. */
+bool ae_principal_class_less(ae_principal *pr, unsigned less,
+                             unsigned char out[32]);
+
 /* Argo CD's refusal text (T9):
  * "permission denied: res, act, obj[, sub: id][, iat: time]". */
 ae_str ae_denied_text(ae_arena *a, const struct ae_subject *s,
