@@ -77,7 +77,7 @@ static int ls(struct cli *c, ae_store *s)
 
 static bool owned(void *ctx, const struct ae_entry *head)
 {
-    return ae_eq(head->owner, ae_cs(((struct cli *)ctx)->identity));
+    return ae_entry_for(head, ae_cs(((struct cli *)ctx)->identity));
 }
 
 static int purge(struct cli *c, ae_store *s)

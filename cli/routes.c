@@ -42,11 +42,12 @@ static int run_routes(struct cli *c)
             continue;
         }
         json_array_append_new(list, json_pack(
-            "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "method",
+            "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b}", "method",
             method_name(o->method), "path", o->tmpl, "operation", o->name,
             "grpc", o->grpc ? o->grpc : "", "resource", o->resource,
             "action", o->action, "cache", cache_name(o->cache), "auth",
-            auth_name(o->auth), "outside", o->outside ? 1 : 0));
+            auth_name(o->auth), "outside", o->outside ? 1 : 0, "rights",
+            o->by_rights ? 1 : 0));
     }
     if (c->json)
         cli_json(list);

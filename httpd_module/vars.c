@@ -13,7 +13,7 @@ static const char *const names[AE_V__N] = {
     "argo_edge_subject", "argo_edge_token_kind", "argo_edge_operation",
     "argo_edge_resource", "argo_edge_action", "argo_edge_object",
     "argo_edge_project", "argo_edge_cache", "argo_edge_limit",
-    "argo_edge_policy_id", "argo_edge_decision_id"
+    "argo_edge_policy_id", "argo_edge_decision_id", "argo_edge_class"
 };
 
 /* Bits of the names in the words of these directives. */

@@ -344,7 +344,7 @@ int64_t ae_txn_watch(ae_txn *t);
 enum ae_var { AE_V_DECISION, AE_V_RULE, AE_V_REASON, AE_V_SUBJECT,
               AE_V_TOKEN_KIND, AE_V_OPERATION, AE_V_RESOURCE, AE_V_ACTION,
               AE_V_OBJECT, AE_V_PROJECT, AE_V_CACHE, AE_V_LIMIT,
-              AE_V_POLICY_ID, AE_V_DECISION_ID, AE_V__N };
+              AE_V_POLICY_ID, AE_V_DECISION_ID, AE_V_CLASS, AE_V__N };
 /* "decision", "rule", … : shells prefix argo_edge_. */
 const char *ae_var_name(enum ae_var v);
 /* Value for logs, client bytes escaped (T20); {NULL,0} when not known. */

@@ -123,7 +123,8 @@ struct ae_entry {             /* what a look-up copies out (into the arena) */
     ae_str  other;            /* put: the same in |coding|, or absent */
     enum ae_coding coding;    /* put: of |other|; commit: of the coded part;
                                  find: of |body| */
-    ae_str  owner;            /* whose it is, for purges by hand */
+    ae_str  owner;            /* whose it is, for purges by hand; or: */
+#define AE_OWNER_SHARED "\001rights" /* whoever has certain rights */
     ae_str  etag;             /* our own strong validator, may be absent */
     int64_t stored_us;        /* wall clock */
     int64_t fresh_until_us;   /* wall clock */
@@ -134,6 +135,13 @@ struct ae_entry {             /* what a look-up copies out (into the arena) */
                                  by read(); what it needs follows */
     uint64_t length, id, era;
 };
+
+/* May it have been served to |who|?  His own, and what is for whoever has
+ * certain rights: nobody keeps a list of who they are. */
+static inline bool ae_entry_for(const struct ae_entry *head, ae_str who)
+{
+    return ae_eq(head->owner, who) || ae_eq_lit(head->owner, AE_OWNER_SHARED);
+}
 
 /* What find() may give instead of the plain body at once. */
 enum { AE_WANT_APART = 2,     /* a body over AE_APART bytes by read() */

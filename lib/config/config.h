@@ -98,6 +98,9 @@ struct ae_conf {
 /* Tenants' lists from full copies; ASK: of such callers, too. */
 enum ae_lists_mode { AE_LISTS_OFF, AE_LISTS_ON, AE_LISTS_ASK };
 
+/* Who may be answered with what was stored for another. */
+enum ae_share { AE_SHARE_IDENTITY, AE_SHARE_RIGHTS };
+
 /* Per-location settings.  Negative / UNSET until merged. */
 struct ae_loc {
     enum ae_mode mode;
@@ -107,6 +110,7 @@ struct ae_loc {
     int      lookup;            /* 0/1, -1 unset */
     int      lease_probe;       /* 0/1, -1 unset */
     int      lists;             /* enum ae_lists_mode, -1 unset */
+    int      share;             /* enum ae_share, -1 unset */
     int      serve;             /* enum ae_serve, -1 unset */
     int      gzip;              /* keep and serve a compressed copy: 0/1, -1 */
     int      status_header;     /* Cache-Status to clients: 0/1, -1 unset */

@@ -308,6 +308,15 @@ SETTER(set_lists)
     return choose(args[0], w, 3, &l->lists, "on, off or ask", err);
 }
 
+SETTER(set_cache_share)
+{
+    static const struct word w[] = { { "identity", AE_SHARE_IDENTITY },
+        { "rights", AE_SHARE_RIGHTS } };
+
+    UNUSED(a), UNUSED(c), UNUSED(n);
+    return choose(args[0], w, 2, &l->share, "identity or rights", err);
+}
+
 SETTER(set_status_header)
 {
     UNUSED(a), UNUSED(c), UNUSED(n);

@@ -17,7 +17,7 @@ void ae_loc_init(struct ae_loc *l)
     l->mode = AE_MODE_UNSET;
     l->lease_probe = -1;
     l->grpc = l->unknown_api = l->cache = l->lookup = l->status_header = -1;
-    l->lists = -1;
+    l->lists = l->share = -1;
     l->serve = -1;
     l->gzip = -1;
     l->ttl_applications_ms = l->ttl_objects_ms = l->ttl_settings_ms = -1;
@@ -50,6 +50,7 @@ void ae_loc_merge(struct ae_loc *child, const struct ae_loc *parent)
     inherit(&child->lookup, parent->lookup);
     inherit(&child->lease_probe, parent->lease_probe);
     inherit(&child->lists, parent->lists);
+    inherit(&child->share, parent->share);
     inherit(&child->gzip, parent->gzip);
     inherit(&child->status_header, parent->status_header);
     inherit(&child->serve, parent->serve);
@@ -80,6 +81,7 @@ void ae_loc_defaults(struct ae_loc *l)
         .mode = AE_MODE_OFF, .grpc = AE_GRPC_PASS, .unknown_api = AE_UNK_DENY,
         .cache = 1, .gzip = 1, .lookup = 0,
         .status_header = 0, .lists = AE_LISTS_ON,
+        .share = AE_SHARE_IDENTITY,
         .serve = AE_SERVE_NONE,
         .ttl_applications_ms = 5000, .ttl_objects_ms = 30000,
         .ttl_settings_ms = 60000, .quarantine_ms = 5000,

@@ -26,7 +26,7 @@
     X(cache_not_stored) X(cache_denied) X(cache_corrupt)                 \
     X(cache_no_lease) X(cache_bumped) X(cache_bump_late)                 \
     X(cache_304) X(cache_collapsed) X(cache_stale) X(cache_purges)       \
-    X(cache_refreshed)                                                   \
+    X(cache_refreshed) X(cache_shared_hit) X(cache_unshared)             \
     X(limit_passed) X(limit_delayed) X(limit_rejected)                   \
     X(limit_dry_run) X(limit_evicted) X(limit_full)                      \
     X(calls_rejected) X(calls_no_room) X(login_rejected)                 \

@@ -32,6 +32,7 @@
 #define AE_GRPC_MAX (1 << 20)   /* gRPC message read for a decision */
 #define AE_SMALL (256 << 10)    /* answers up to this are stored in one go */
 #define AE_COPY_MAX (64 << 20)  /* the same of full copies of lists */
+#define AE_SHARE_MAX (4 << 20)  /* the same of lists that are shared */
 #define AE_401_MAX 4096         /* 401 body read for the lease (T7) */
 
 /* ---- snapshot.c --------------------------------------------------------- */
@@ -69,6 +70,8 @@ struct ae_rights {
     struct ae_subject subject;     /* borrows from |heap| and the claims */
     ae_heap           heap;
     unsigned char     scope[32];   /* identity + scope values + kind (T9) */
+    _Atomic int       class_known; /* 0 not asked yet, 1 yes, -1 none */
+    char              shared[39];  /* scope of all who have equal ones */
     uint64_t          serial;      /* of this engine, never given twice */
 };
 
@@ -148,6 +151,7 @@ struct ae_engine {
                                     server.secretkey, of token ids */
     _Atomic uint64_t nids;
     struct ae_pairs  pairs;
+    unsigned         share_less; /* 0; tests leave something out: share.c */
 };
 
 /* Half a dozen locks a request are a tenth of what the core costs it. */
@@ -356,6 +360,9 @@ struct ae_txn {
     bool                 store_wanted;
     bool                 cache_class; /* the operation may be cached at all */
     struct ae_cache_key  key;
+    bool                 shared;     /* |key| is that of all who have equal
+                                        rights; own_key is the caller's */
+    bool                 own_made, kept_own;
     ae_str              *tags; size_t ntags;
     const ae_str        *wtags; size_t nwtags; /* moved by this request */
     bool                 wtags_made;
@@ -425,6 +432,7 @@ struct ae_txn {
     /* From here on nothing is zeroed at the start: counted by what stands
      * above, or written before it is read. */
     struct ae_act        instead;   /* of a failed answer; FAIL: none */
+    struct ae_cache_key  own_key;   /* if own_made */
     uint64_t             gen[AE_CACHE_TAGS_MAX];
     char                 id_hex[32];
     struct ae_field      reply_hdr[12];
@@ -538,6 +546,26 @@ void ae_use_asked(ae_txn *t);
  * may not stand any more. */
 bool ae_still_now(ae_txn *t);
 
+/* ---- share.c (T9) ------------------------------------------------------- */
+
+#define AE_SHARE_UNPROVEN (1u << 16) /* tests: of ae_engine.share_less */
+
+struct ae_object;
+/* May callers of equal rights share the answer?  Then t->rights->shared is
+ * its scope, and t->shared is set. */
+bool ae_share_asks(ae_txn *t);
+/* Is it a list, whose items must all be seen before it is kept for others? */
+bool ae_share_list(const ae_txn *t);
+/* Where to keep it: t->key, or t->own_key if the snapshot does not show that
+ * everybody whose key that is may see this |body| (absent: it is not at hand)
+ * of |o|.  NULL: no memory. */
+const struct ae_cache_key *ae_share_key(ae_txn *t, const struct ae_object *o,
+                                        ae_str body);
+/* t->own_key of a request that is shared; false: it has none. */
+bool ae_share_own(ae_txn *t);
+/* steps_cache.c: the key of this request for those of |scope|. */
+int  ae_key_of(ae_txn *t, ae_str scope, struct ae_cache_key *out);
+
 /* ---- collapse.c (R21, R22) ---------------------------------------------- */
 
 enum ae_collapse {
@@ -622,7 +650,11 @@ const ae_str *ae_tags_all(size_t *n);
 /* ---- learn.c ------------------------------------------------------------ */
 
 /* What a passing answer says of the object that it shows. */
-struct ae_object { ae_str project, ns, name; bool known; };
+struct ae_object {
+    ae_str project, ns, name;
+    bool   known;
+    bool   hinted;      /* the project is what an earlier answer showed */
+};
 /* Value of the string member at |path| ("metadata.name") of a JSON object;
  * absent span if missing, no string, or the text is damaged.  No allocation
  * unless the string holds escapes (then a copy in |a|). */

@@ -66,13 +66,29 @@ static ae_str scope_of(const ae_txn *t)
 
 /* ---- both ways ---------------------------------------------------------- */
 
-static ae_str owner_of(const ae_txn *t)
+static bool is_shared(const ae_txn *t, const struct ae_cache_key *key)
 {
+    return t->shared && key == &t->key;
+}
+
+/* Whoever may have it may know by its validator that it is the same. */
+static ae_str etag_scope(const ae_txn *t, const struct ae_cache_key *key)
+{
+    if (is_shared(t, key))
+        return ae_s(t->rights->shared, sizeof t->rights->shared);
+    return scope_of(t);
+}
+
+static ae_str owner_of(const ae_txn *t, const struct ae_cache_key *key)
+{
+    if (is_shared(t, key))
+        return AE_STR(AE_OWNER_SHARED);
     return t->id && t->tgt.op->cache != AE_CC_LOGIN ? t->id->user
                                                     : ae_s(NULL, 0);
 }
 
-static void begin(ae_txn *t, const struct ae_object *o, struct ae_entry *en)
+static void begin(ae_txn *t, const struct ae_object *o,
+                  const struct ae_cache_key *key, struct ae_entry *en)
 {
     *en = (struct ae_entry){
         .status = t->resp_status,
@@ -80,7 +96,7 @@ static void begin(ae_txn *t, const struct ae_object *o, struct ae_entry *en)
         .project = o->project,
         .ns = o->ns,
         .name = o->name,
-        .owner = owner_of(t),
+        .owner = owner_of(t, key),
         .stored_us = t->wall_us,
         .fresh_until_us = fresh_until(t),
     };
@@ -154,6 +170,8 @@ static void compress(ae_txn *t, struct ae_entry *en)
     enum ae_coding best = ae_coding_first(ae_coding_wants(
         t->req->hdr[AE_H_ACCEPT_ENCODING]));
 
+    if (en->body.n > AE_SMALL && best == AE_CODING_NONE)
+        return;
     en->gzip = ae_coding_once(&t->a, AE_CODING_GZIP, en->body);
     if (best == AE_CODING_NONE || best == AE_CODING_GZIP)
         return;
@@ -169,14 +187,19 @@ static const char *put(ae_txn *t, const struct ae_object *o, ae_str body)
     struct ae_entry en;
     int rc;
 
-    begin(t, o, &en);
+    begin(t, o, &t->key, &en);
     if (en.fresh_until_us <= ae_edge_wall(t->e))
         return "expired";
     en.body = body;
     key = ae_list_key(t, body, &room);
-    if (t->loc->gzip == 1 && key == &t->key)
+    if (key == &t->key)
+        key = ae_share_key(t, o, body);
+    if (!key)
+        return "memory";
+    en.owner = owner_of(t, key);
+    if (t->loc->gzip == 1 && key != &room)
         compress(t, &en);
-    en.etag = ae_answer_etag(t, body, scope_of(t));
+    en.etag = ae_answer_etag(t, body, etag_scope(t, key));
     ae_lock(t->e, &t->e->store_lock);
     rc = s->ops->put(s, key, &en, t->tags, t->ntags, t->gen, scope_of(t));
     ae_unlock(t->e, &t->e->store_lock);
@@ -246,17 +269,21 @@ static const char *open_keep(ae_txn *t, ae_str start, struct ae_keep *k)
 {
     ae_store *s = ae_edge_store(t->e);
     const char *why = ae_cache_admit_start(start);
+    const struct ae_cache_key *key;
     struct ae_object o;
 
     if (!why)
         why = learn(t, start, &o);
     if (why)
         return why;
-    begin(t, &o, &k->en);
+    key = ae_share_key(t, &o, ae_s(NULL, 0));
+    if (!key)
+        return "memory";
+    begin(t, &o, key, &k->en);
     k->t = t;
-    k->tag = etag_begin(t, scope_of(t));
+    k->tag = etag_begin(t, etag_scope(t, key));
     ae_track_init(&k->track);
-    why = outcome(s->ops->open(s, &t->key, &k->en, t->tags, t->ntags, t->gen,
+    why = outcome(s->ops->open(s, key, &k->en, t->tags, t->ntags, t->gen,
                                scope_of(t), &k->w));
     if (why)
         return why;
@@ -289,10 +316,12 @@ static bool go_large(ae_txn *t)
     return false;
 }
 
-/* A full copy of a list is kept in memory anyway, and made of the whole. */
+/* A full copy of a list is kept in memory anyway, and made of the whole; a
+ * list for others is looked through before. */
 void ae_keep_begin(ae_txn *t)
 {
-    t->small = ae_list_full(t) ? AE_COPY_MAX : AE_SMALL;
+    t->small = ae_list_full(t) ? AE_COPY_MAX
+        : ae_share_list(t) ? AE_SHARE_MAX : AE_SMALL;
 }
 
 /* As much of |part| as still belongs to the start. */

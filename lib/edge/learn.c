@@ -243,6 +243,7 @@ void ae_learn_request(ae_txn *t, struct ae_object *o)
         ae_lock(t->e, &t->e->lock);
         p = ae_hints_get(t->e->hints, &t->a, ns, o->name);
         ae_unlock(t->e, &t->e->lock);
+        o->hinted = true;
     }
     o->project = p;
     o->known = p.n > 0 && o->name.n > 0;

@@ -108,6 +108,11 @@ static const struct row {
       "lately." },
     { "cache_corrupt", NULL, NULL, AE_N_cache_corrupt,
       "Stored answers whose checksum was wrong." },
+    { "cache_shared_hits", NULL, NULL, AE_N_cache_shared_hit,
+      "Hits on answers that callers of equal rights share." },
+    { "cache_unshared", NULL, NULL, AE_N_cache_unshared,
+      "Answers kept for one caller where callers of equal rights share, since "
+      "the inputs do not show that all of them may see it." },
     { "divergence", NULL, NULL, AE_N_divergence,
       "Shadow mode: Argo CD answered otherwise than we would have." },
     { "shadow_same", NULL, NULL, AE_N_shadow_same,

@@ -75,7 +75,7 @@ static enum ae_step_ret begin(ae_txn *t)
 
 static bool owned(void *ctx, const struct ae_entry *head)
 {
-    return ae_eq(head->owner, ((struct ae_purge *)ctx)->identity);
+    return ae_entry_for(head, ((struct ae_purge *)ctx)->identity);
 }
 
 /* True if there is more to do. */

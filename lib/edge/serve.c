@@ -195,6 +195,9 @@ static bool look_up(ae_txn *t, unsigned want, struct ae_entry *en)
         ae_lock(t->e, &t->e->store_lock);
         rc = s->ops->find(s, &t->key, t->tags, t->ntags, t->wall_us, want,
                           &t->a, en);
+        if (rc == 0 && ae_share_own(t))
+            rc = s->ops->find(s, &t->own_key, t->tags, t->ntags, t->wall_us,
+                              want, &t->a, en);
         ae_unlock(t->e, &t->e->store_lock);
     }
     if (rc == AE_E_CORRUPT)
@@ -267,6 +270,8 @@ bool ae_serve(ae_txn *t)
     t->cache_var = t->waiting ? "collapsed" : "hit";
     if (t->waiting)
         ae_count(t->e, AE_N_cache_collapsed);
+    if (ae_eq_lit(en.owner, AE_OWNER_SHARED))
+        ae_count(t->e, AE_N_cache_shared_hit);
     return true;
 }
 

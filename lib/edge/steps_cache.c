@@ -98,10 +98,12 @@ static size_t put_params(ae_str *f, const struct ae_target *g)
     return n;
 }
 
-static ae_str scope_of(const ae_txn *t)
+static ae_str scope_of(ae_txn *t)
 {
     if (t->tgt.op->cache == AE_CC_LOGIN)
         return t->who == AE_WHO_TOKEN ? AE_STR("login:1") : AE_STR("login:0");
+    if (t->loc->share == AE_SHARE_RIGHTS && ae_share_asks(t))
+        return ae_s(t->rights->shared, sizeof t->rights->shared);
     return ae_s((const char *)t->rights->scope, sizeof t->rights->scope);
 }
 
@@ -118,7 +120,7 @@ static ae_str epoch_of(const ae_txn *t)
     }
 }
 
-static int make_key(ae_txn *t)
+int ae_key_of(ae_txn *t, ae_str scope, struct ae_cache_key *out)
 {
     const struct ae_target *g = &t->tgt;
     ae_str f[6 + 2 * PARAMS_MAX], secret;
@@ -127,11 +129,11 @@ static int make_key(ae_txn *t)
     f[n++] = t->snap->conf_epoch;
     f[n++] = ae_cs(g->op->name);
     f[n++] = AE_STR("json");
-    f[n++] = scope_of(t);
+    f[n++] = scope;
     f[n++] = epoch_of(t);
     n += put_params(f + n, g);
     secret = ae_edge_store(t->e)->ops->secret(ae_edge_store(t->e));
-    return ae_cache_key_make(&t->a, secret, f, n, &t->key);
+    return ae_cache_key_make(&t->a, secret, f, n, out);
 }
 
 /* ---- a miss -------------------------------------------------------------- */
@@ -233,7 +235,7 @@ enum ae_step_ret ae_step_cache(ae_txn *t)
         t->a.failed = true;
         return AE_STEP_MORE;
     }
-    if (make_key(t) != AE_OK)
+    if (ae_key_of(t, scope_of(t), &t->key) != AE_OK)
         return no_cache(t, "key too long");
     if (t->ntags == 0 || t->ntags > AE_CACHE_TAGS_MAX)
         return no_cache(t, "tags");

@@ -314,7 +314,8 @@ static void resp_end(ae_txn *t, bool complete)
     settle_store(t, ae_keep_whole(t, body));
 }
 
-/* Whoever waits looks once the store has it. */
+/* Whoever waits looks once the store has it, and not for what is the asking
+ * caller's alone. */
 void ae_txn_resp_end(ae_txn *t, bool complete)
 {
     bool vain;
@@ -325,7 +326,7 @@ void ae_txn_resp_end(ae_txn *t, bool complete)
     ae_keep_free(t);
     /* A client that went away says nothing of the next answer. */
     vain = complete && t->want_store && t->cache_var
-        && strcmp(t->cache_var, "stored") != 0;
+        && (t->kept_own || strcmp(t->cache_var, "stored") != 0);
     ae_collapse_end(t, vain || t->resp.bad);
     if (t->refreshing) {
         if (complete && t->want_store && !vain)

@@ -23,6 +23,7 @@ const char *ae_var_name(enum ae_var v)
         [AE_V_LIMIT] = "limit",
         [AE_V_POLICY_ID] = "policy_id",
         [AE_V_DECISION_ID] = "decision_id",
+        [AE_V_CLASS] = "class",
     };
     return (unsigned)v < AE_V__N ? names[v] : NULL;
 }
@@ -105,6 +106,17 @@ static ae_str project(const ae_txn *t)
                                     : ae_s(NULL, 0);
 }
 
+/* Whose share of the cache was asked: enough of it to tell two apart. */
+static ae_str class_of(ae_txn *t)
+{
+    char *hex = t->shared ? ae_alloc(&t->a, 16) : NULL;
+
+    if (!hex)
+        return ae_s(NULL, 0);
+    ae_hex(t->rights->shared + sizeof t->rights->shared - 32, 8, hex);
+    return ae_s(hex, 16);
+}
+
 ae_str ae_var_raw(ae_txn *t, enum ae_var v)
 {
     switch (v) {
@@ -125,6 +137,7 @@ ae_str ae_var_raw(ae_txn *t, enum ae_var v)
     case AE_V_PROJECT: return project(t);
     case AE_V_CACHE:
         return t->cache_var ? ae_cs(t->cache_var) : ae_s(NULL, 0);
+    case AE_V_CLASS: return class_of(t);
     case AE_V_POLICY_ID: return ae_cs(t->snap->id);
     case AE_V_DECISION_ID:
         return t->id_made ? ae_s(t->id_hex, sizeof t->id_hex)

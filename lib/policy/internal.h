@@ -309,14 +309,6 @@ void ae_plan_eval(const ae_principal *pr, const struct ae_plan *plan,
 /* Is |id| the first field of some g-line of base + |ps| (T5)? */
 bool ae_has_edge(const ae_policy *p, const struct ae_pset *ps, uint32_t id);
 
-/* ---- class.c ---- */
-
-/* What a class may be made without: the tests' way to see that it must not. */
-enum { AE_CLASS_LESS_RESOURCE = 1, AE_CLASS_LESS_ACTION = 2,
-       AE_CLASS_LESS_OBJECT = 4, AE_CLASS_LESS_EFFECT = 8,
-       AE_CLASS_LESS_USER = 16, AE_CLASS_LESS_GROUPS = 32,
-       AE_CLASS_LESS_PROJECTS = 64 };
-
 /* ---- explain.c ---- */
 
 /* A JSON string of bytes that need not be UTF-8 (bad ones as U+FFFD). */

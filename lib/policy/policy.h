@@ -176,7 +176,12 @@ bool ae_principal_covers_all(ae_principal *pr, ae_str resource, ae_str action);
  * inputs lack, a pattern that we cannot evaluate), too many lines, or no
  * memory. */
 bool ae_principal_class(ae_principal *pr, unsigned char out[32]);
-/* The same without some of its parts: for tests only, see internal.h. */
+/* The same without some of its parts: the tests' way to see that each of them
+ * is needed. */
+enum { AE_CLASS_LESS_RESOURCE = 1, AE_CLASS_LESS_ACTION = 2,
+       AE_CLASS_LESS_OBJECT = 4, AE_CLASS_LESS_EFFECT = 8,
+       AE_CLASS_LESS_USER = 16, AE_CLASS_LESS_GROUPS = 32,
+       AE_CLASS_LESS_PROJECTS = 64 };
 bool ae_principal_class_less(ae_principal *pr, unsigned less,
                              unsigned char out[32]);
 

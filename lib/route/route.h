@@ -39,6 +39,8 @@ struct ae_op {
     bool                body;    /* has a JSON body */
     bool                body_all;/* the body is the whole message: the query
                                     is not read */
+    bool                by_rights; /* nothing in the answer is about who asks,
+                                    beyond what their rights let them see */
     uint16_t            recipe;  /* object recipe, private to lib/route */
     const struct ae_qfield *q; size_t nq;
     const char         *reads;   /* tag templates, space separated:

@@ -7,13 +7,14 @@
 #define OP_BODY  1
 #define OP_ALL   2
 #define OP_UNESC 4
+#define OP_RIGHTS 8
 
 #define AE_M_ANY AE_M_OTHER
 /* Each set of query fields ends in a row of zeros, which is not counted. */
 #define ROW(name, m, tmpl, g, res, act, au, sh, cc, co, fl, rec, q, rd, wr, o) \
     { AE_OPID_##name, #name, AE_M_##m, tmpl, g, res, act, AE_AUTH_##au,        \
       AE_SHAPE_##sh, AE_CC_##cc, AE_COST_##co, ((fl) & OP_BODY) != 0,          \
-      ((fl) & OP_ALL) != 0, AE_R_##rec, q_##q,                                 \
+      ((fl) & OP_ALL) != 0, ((fl) & OP_RIGHTS) != 0, AE_R_##rec, q_##q,        \
       sizeof q_##q / sizeof q_##q[0] - 1, rd, wr, o },
 
 const struct ae_op ae_ops[] = {

@@ -15,6 +15,7 @@ my $LIST = 'GET /api/v1/applications';
 my $A1 = "$LIST/a1";
 my $B1 = "$LIST/b1";
 my $CLUSTERS = 'GET /api/v1/clusters';
+my $REPOS = 'GET /api/v1/repositories';
 
 sub answer {
     my ($status, $body, @fields) = @_;
@@ -255,11 +256,88 @@ scenarios({ settings => { dead_token => '0' } },
     } },
 );
 
+# Nobody has alice's role here; bob has other rights.
+sub equals {
+    my ($w) = @_;
+    $w->in->put('argocd-rbac-cm/policy.csv',
+        $ArgoEdge::Scenario::POLICY . "g, nobody, role:readonly\n");
+    ok until_true(sub {
+        (($w->ask(nobody => "$A1?project=teama"))[0]{status} // 0) == 200;
+    }), 'two have equal rights';
+    $w->ask($_ => $REPOS) for qw(alice bob nobody); # leases
+}
+
+# One question for these who ask in turn?
+sub one_question {
+    my ($w, $line, $body, @who) = @_;
+    my $n = 0;
+    for my $who (@who) {
+        my ($r, $saw) = $w->ask($who => $line);
+        is $r->{body}, $body, "$who has it";
+        $n += @$saw;
+    }
+    is $n, 1, "one question: $line";
+}
+
+scenarios({ settings => { cache_share => 'rights', lists => 'off' } },
+    { id => 'K15', say => 'equal rights share, others do not', run => sub {
+        my ($w) = @_;
+        equals($w);
+        my $both = '{"metadata":{},"items":[' . app('teama', 'a1') . ','
+            . app('teamb', 'b1') . ']}';
+        my $his = '{"metadata":{},"items":[' . app('teamb', 'b1') . ']}';
+        $w->says("$LIST \@bob" => json_answer($his));
+        one_question($w, $LIST, $both, qw(alice nobody alice));
+        one_question($w, $LIST, $his, qw(bob bob));
+        one_question($w, $A1, app('teama', 'a1'), qw(nobody alice));
+        my ($r, $saw) = $w->ask(admin => $LIST);
+        is @$saw, 1, 'who may more asks, too';
+        my $about = 'GET /api/v1/account';
+        $w->says("$about \@$_" => json_answer(qq({"items":["$_"]})))
+            for qw(alice nobody);
+        one_question($w, $about, qq({"items":["$_"]}), $_, $_)
+            for qw(alice nobody);
+    } },
+    { id => 'K15', say => 'many of equal rights at once', run => sub {
+        my ($w) = @_;
+        equals($w);
+        my $line = "$LIST?projects=teama";
+        my $body = '{"metadata":{},"items":[' . app('teama', 'a1') . ']}';
+        $w->says($line => { delay => 0.5, raw => json_answer($body) });
+        $w->up->forget;
+        my $all = $w->crowd(16, [qw(alice nobody)], $line);
+        is scalar(grep { $_->{body} eq $body } @$all), 16, 'all have it';
+        is $w->up->hits, 1, 'one question';
+        $w->says($line => undef);
+    } },
+    { id => 'K15', say => 'what our policy does not allow goes no further',
+      run => sub {
+        my ($w) = @_;
+        my $both = '{"metadata":{},"items":[' . app('teama', 'a1') . ','
+            . app('teamb', 'b1') . ']}';
+        $w->in->put('argocd-rbac-cm/policy.csv', "g, alice, role:b\n"
+            . "g, nobody, role:b\n"
+            . "p, role:b, applications, get, teamb/*, allow\n");
+        ok until_true(sub {
+            (($w->ask(alice => "$A1?project=teama"))[0]{status} // 0) == 403;
+        }), 'the policy is in force';
+        $w->ask(nobody => $CLUSTERS);
+        $w->says($LIST => json_answer($both)); # it is ahead of us
+        $w->ask(alice => $LIST);
+        is $w->outcome(alice => $LIST), 'HIT', 'alice has hers';
+        is $w->outcome(nobody => $LIST), 'PASS', 'and nobody else has it';
+        my ($rc, $out) = $w->_cache_cli('purge', '--identity', 'alice');
+        is $rc, 0, 'purged';
+        is $w->outcome(alice => $LIST), 'PASS', 'she asks anew';
+        $w->in->put('argocd-rbac-cm/policy.csv',
+            $ArgoEdge::Scenario::POLICY);
+    } },
+);
+
 # K13: damage to the file itself.  A damaged file is given up, so each case
 # has a server of its own.
 my $one = '{"items":[{"metadata":{"name":"first-of-two-bodies"}}]}';
 my $two = '{"items":[{"metadata":{"name":"other-of-two-bodies"}}]}';
-my $REPOS = 'GET /api/v1/repositories';
 
 sub fill {
     my ($w) = @_;

@@ -313,14 +313,16 @@ sub ask {
     return ($r, $w->up->requests);
 }
 
-# Many of the same at once: [answers].
+# Many of the same at once, by one caller or by [callers] in turn: [answers].
 sub crowd {
     my ($w, $n, $who, $line, %opt) = @_;
     my ($method, $target) = split / /, $line, 2;
     $w->{asked} += $n;
     my @sock = map { $w->server->connect } 1 .. $n;
-    my $token = $w->token($who);
-    for my $s (@sock) {
+    my @who = ref $who ? @$who : $who;
+    for my $i (0 .. $#sock) {
+        my $s = $sock[$i];
+        my $token = $w->token($who[$i % @who]);
         print $s "$method $target HTTP/1.1\r\nHost: argocd.example.com\r\n"
             . "Connection: close\r\nAuthorization: Bearer $token\r\n\r\n";
     }

@@ -119,6 +119,7 @@ static void make_world(struct world *w, uint64_t seed)
     }
 }
 
+__attribute__((unused))
 static ae_policy *world_policy(struct world *w)
 {
     struct ae_text      part = { .line = 1, .text = ae_cs(w->text) };
@@ -291,6 +292,7 @@ static int project_of(const struct world *w, const char *const q[3])
     return n && !memchr(q[2], '/', n) ? -2 : -1;
 }
 
+__attribute__((unused))
 static void any_who(struct world *w, struct who *u)
 {
     memset(u, 0, sizeof(*u));
@@ -303,6 +305,7 @@ static void any_who(struct world *w, struct who *u)
                 u->g[i] = PICK(w, names);
 }
 
+__attribute__((unused))
 static ae_principal *who_principal(const ae_policy *p, const struct who *u)
 {
     ae_str            g[4];
