@@ -4,7 +4,7 @@
  * its first bytes and written on as it comes, so that a list of 200 MB takes
  * no more memory than one of 1 MB.
  */
-#include "edge/edge.h"
+#include "edge/share.h"
 
 /* ---- how long ----------------------------------------------------------- */
 

@@ -3,8 +3,8 @@
  * life and the client's wishes (RFC 9111 section 5.2.1), and only then
  * compared with what the client has (K14).
  */
-#include "edge/edge.h"
 #include "edge/keys.h"
+#include "edge/share.h"
 
 /* In place of a failed answer a body goes out in one piece. */
 #define AE_INSTEAD_MAX (16 << 20)

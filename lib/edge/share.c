@@ -8,7 +8,7 @@
  * the key: then every hit is what deciding each item anew would give.  One
  * object is decided again on each hit anyway, on a project that Argo CD said.
  */
-#include "edge/edge.h"
+#include "edge/share.h"
 
 _Static_assert(sizeof ((struct ae_rights *)0)->shared == 7 + 32,
                "no scope of an identity is that long");

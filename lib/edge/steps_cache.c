@@ -2,7 +2,7 @@
  * steps_cache.c - CACHE: the one place where we alone authorise.  A hit is
  * decided again on the stored object's project, at the current snapshot (T8).
  */
-#include "edge/edge.h"
+#include "edge/share.h"
 
 #define PARAMS_MAX 64
 

@@ -7,6 +7,7 @@
  * same test finds leaks.  An argument asks for more (or fewer) policies.
  */
 #include "fixture.h"
+#include "edge/share.h"
 #include "../policy/twins.h"
 
 enum { WORLDS = 500, MUTANT = 140, ASKS = 60, CALLERS = 15, APPS = 8,
