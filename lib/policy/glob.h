@@ -14,7 +14,7 @@ enum {
     GLOB_MAX_DEPTH = 400,   /* of the matcher tree: bounds the C stack */
     GLOB_MAX_TEXT = 1 << 20,
     GLOB_STEPS = 20000,     /* of one match: one or two milliseconds */
-    GLOB_SHORT_STEPS = 100000, /* the same for texts up to ... */
+    GLOB_SHORT_STEPS = 400000, /* the same for texts up to ... */
     GLOB_SHORT = 512        /* ... this, where a step costs less */
 };
 
