@@ -45,11 +45,15 @@ static bool is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* inputs/seed or inputs beside the file, else the project's own: found from
- * where we stand, or from where this program lies (BUILD/tests/vectors). */
-static void default_inputs(const char *file, char *out, size_t n)
+/* inputs/seed or inputs beside the file, else the project's own for |suite|:
+ * found from where we stand, or from where this program lies
+ * (BUILD/tests/vectors). */
+static void default_inputs(const char *file, const char *suite, char *out,
+                           size_t n)
 {
-    static const char own[] = "tests/vectors/api/inputs/seed";
+    const char *own = suite && strcmp(suite, "api.list") == 0
+                    ? "tests/vectors/lists/inputs"
+                    : "tests/vectors/api/inputs/seed";
     const char *slash = strrchr(file, '/');
     char        exe[1024];
     ssize_t     len;
@@ -158,7 +162,7 @@ static void run_file(const char *file, const char *inputs, struct sum *total)
     check_fn       check = suite ? checker(suite) : NULL;
 
     if (!inputs) {
-        default_inputs(file, seed, sizeof(seed));
+        default_inputs(file, suite, seed, sizeof(seed));
         r.inputs = seed;
     }
     r.root = root;
