@@ -281,10 +281,6 @@ static int piece(struct bind *b, ae_str part, bool check)
 
     if (part.n == 0)
         return AE_OK;
-    if (memchr(part.p, ';', part.n)) {
-        refuse(b, AE_STR("invalid semicolon separator in query"));
-        return AE_OK;
-    }
     raw = ae_cut(part, '=', &name);
     if (!unescape(b, name, &name) || !unescape(b, raw, &value))
         return b->q->status ? AE_OK : AE_E_NOMEM;
@@ -312,6 +308,9 @@ int ae_list_bind(enum ae_list_kind kind, ae_str query, ae_arena *a,
     if (!b.value)
         return AE_E_NOMEM;
     out->project = b.value;
+    /* of all faults of a query Go tells of this one */
+    if (query.n && memchr(query.p, ';', query.n))
+        refuse(&b, AE_STR("invalid semicolon separator in query"));
     for (int check = 1; check >= 0 && !out->status; check--) {
         ae_str rest = query, part;
 

@@ -76,6 +76,17 @@ static int bad_escape(struct ae_target *t, ae_arena *a, ae_str bad)
     return ae_refuse_json(t, a, ae_s(text, n));
 }
 
+/* grpc-gateway takes an empty name for the first field of the request, even
+ * where the path has set it: GET /applications/a?=b is about b. */
+static int empty_name(struct ae_target *t, ae_arena *a)
+{
+    if (t->op->nq && t->npath)
+        return ae_refuse_json(t, a, AE_STR("query names must be plain"));
+    t->unknown_query = true;
+    t->doubtful = t->doubtful || t->op->nq;
+    return AE_OK;
+}
+
 /* One name=value.  |seen|: fields that had a value. */
 static int bind_one(struct ae_target *t, ae_arena *a, ae_str part,
                     uint32_t *seen)
@@ -93,15 +104,18 @@ static int bind_one(struct ae_target *t, ae_arena *a, ae_str part,
         return bad_escape(t, a, bad);
     if (rc != AE_OK)
         return rc;
-    f = name.n ? field(t->op, name, &at) : NULL;
+    if (name.n == 0 || name.p[0] == '.')
+        return empty_name(t, a);
+    f = field(t->op, name, &at);
     if (!f) {
         for (size_t i = 0; i < name.n; i++)
             if (name.p[i] == '%' || name.p[i] == '[' || name.p[i] == ']')
                 return ae_refuse_json(t, a,
                     AE_STR("query names must be plain"));
         t->unknown_query = true;
-        /* a dotted name may reach into a field and fail there with 400 */
-        if (name.n && memchr(name.p, '.', name.n))
+        /* a dotted name may reach into a field and fail there with 400; the
+         * query of a request without fields is not read */
+        if (t->op->nq && memchr(name.p, '.', name.n))
             t->doubtful = true;
         return AE_OK;
     }

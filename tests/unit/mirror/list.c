@@ -84,6 +84,9 @@ static void nested(void)
     tap_ok(binds(AE_LIST_CLUSTERS, "id.x.y=1", NULL)
            && binds(AE_LIST_APPLICATIONS, "x.y=1&fields.x=1", NULL),
            "what does not exist is passed over, however deep");
+    tap_ok(binds(AE_LIST_APPLICATIONS, "x=%zz&a;b",
+                 "invalid semicolon separator in query"),
+           "a semicolon is told of before a bad escape");
     tap_ok(forwards(".x=1"), "an empty name is the first member, deeper too");
     tap_ok(binds(AE_LIST_ACCOUNTS, "x=%zz&a;b", NULL),
            "nobody reads the query of the accounts");

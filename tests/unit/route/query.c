@@ -40,6 +40,14 @@ static void abuse(void)
     t = u_get("/api/v1/applications?fields=items.metadata.name");
     tap_ok(u_param(&t, "fields", "items.metadata.name") && !t.unknown_query,
            "Q05 fields is in the key");
+    refused("Q03", "=a1", "query names must be plain");
+    refused("Q03", "project=p&=", "query names must be plain");
+    refused("Q03", ".x=a1", "query names must be plain");
+    t = u_get("/api/v1/applications?=b1");
+    tap_ok(t.kind == AE_TGT_OP && t.doubtful && t.unknown_query,
+           "Q03 where no path is overruled it is passed on");
+    t = u_get("/api/v1/projects/p?=q");
+    tap_ok(t.kind == AE_TGT_OP && !t.doubtful, "Q03 or where none is read");
     refused("Q06", "a;b=c", "invalid semicolon separator in query");
     refused("Q06", "x=%zz", "invalid URL escape \\\"%zz\\\"");
     refused("Q06", "x=%zz&a;b", "invalid semicolon separator in query");
@@ -96,6 +104,8 @@ static void values(void)
            "names are case-sensitive JSON names");
     t = q("project.name=x");
     tap_ok(t.doubtful && t.unknown_query, "a dotted name may fail upstream");
+    t = u_get("/api/v1/projects/p?project.name=x");
+    tap_ok(!t.doubtful && t.unknown_query, "but not where none is read");
     t = q("project");
     tap_ok(t.nq == 1 && ae_target_get(&t, "project").n == 0, "bare name");
     t = q("projects=a&projects=b");
