@@ -240,6 +240,7 @@ void ae_logout_answered(ae_txn *t);
 /* The liveness probe: may it be made, make it, learn from its answer. */
 #define AE_PROBE_ID 2 /* of its NEED_FETCH; the look-up has 1 */
 bool             ae_probe_wanted(const ae_txn *t);
+bool             ae_probe_due(ae_txn *t); /* last of all: books it */
 enum ae_step_ret ae_probe_ask(ae_txn *t);
 void             ae_probe_answered(ae_txn *t, int status, ae_str ctype,
                                    ae_str body);

@@ -244,7 +244,7 @@ bool ae_serve(ae_txn *t)
     if (!ae_serve_lease(t)) {
         ae_count(t->e, AE_N_cache_no_lease);
         if (ae_probe_wanted(t) && en.fresh && !too_old(t, &en)
-            && still_allowed(t, &en))
+            && still_allowed(t, &en) && ae_probe_due(t))
             return ae_probe_ask(t) == AE_STEP_ACT;
         t->cache_var = "no-lease";
         t->fwd = "miss";

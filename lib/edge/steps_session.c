@@ -64,6 +64,28 @@ bool ae_probe_wanted(const ae_txn *t)
         && t->who == AE_WHO_TOKEN;
 }
 
+/* So many a second over all workers; beyond, the answer itself is asked for,
+ * which says the same of the token. */
+enum { PROBES_PER_S = 50 };
+
+bool ae_probe_due(ae_txn *t)
+{
+    static const struct ae_rate r = {
+        .step_ns = 1000000000 / PROBES_PER_S,
+        .burst_ns = 1000000000,
+        .free_ns = 1000000000,
+    };
+    uint64_t tag = ae_gcra_tag(ae_zone_seed(t->e->zone), UINT64_MAX,
+                               AE_STR("lease probe"));
+    struct ae_taken k;
+
+    ae_gcra_take(&t->e->limiter, tag, &r, 1, ae_limit_now(t), &k);
+    if (k.verdict == AE_GCRA_PASSED)
+        return true;
+    ae_count(t->e, AE_N_lease_probe_limit);
+    return false;
+}
+
 /* A request for userinfo costs Argo CD next to nothing, whatever the size of
  * the answer that is held back for want of a lease. */
 enum ae_step_ret ae_probe_ask(ae_txn *t)

@@ -267,6 +267,36 @@ static void test_probe_fails(struct fx *f)
     f->loc.lease_probe = 0;
 }
 
+/* Of a crowd whose leases have all run out only so many are asked about in a
+ * second; the others are passed on. */
+static void test_probe_limit(struct fx *f)
+{
+    struct fx_req q = { .user = "alice", .target = APP };
+    int asked = 0, passed = 0, later = 0;
+    struct run r;
+
+    f->loc.lease_probe = 1;
+    fill(f, q.user);
+    fx_pass(f, 31000);
+    for (int i = 0; i < 300; i++) {
+        fx_fill(f, &q, &r.c);
+        memset(&r.heap, 0, sizeof r.heap);
+        if (i == 200)
+            fx_pass(f, 500);
+        r.t = ae_txn_begin(f->e, &f->loc, &r.c.req, ae_heap_mem(&r.heap));
+        ae_txn_step(r.t, &r.act);
+        asked += i < 200 && r.act.kind == AE_NEED_FETCH;
+        later += i >= 200 && r.act.kind == AE_NEED_FETCH;
+        passed += r.act.kind == AE_FORWARD;
+        finish(&r);
+    }
+    tap_ok(asked == 50, "at once: %d", asked);
+    tap_ok(later == 25, "half a second later: %d", later);
+    tap_ok(passed == 225, "the others are passed on: %d", passed);
+    f->loc.lease_probe = 0;
+    fx_pass(f, 700000);
+}
+
 /* With anonymous access on, a 200 may have been for nobody: only the probe
  * tells. */
 static void test_anonymous(struct fx *f)
@@ -302,6 +332,7 @@ int main(void)
     test_accepts(&f);
     test_probe(&f);
     test_probe_fails(&f);
+    test_probe_limit(&f);
     test_anonymous(&f);
     fx_close(&f);
     return tap_done();
