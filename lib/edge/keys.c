@@ -109,6 +109,12 @@ bool ae_keys_due(const ae_engine *e)
     return atomic_load_explicit(&e->keys->due, memory_order_relaxed);
 }
 
+/* The host's monotonic clock, which all who share the zone have (zone.h). */
+static int64_t now_ns(const ae_engine *e)
+{
+    return ae_edge_mono(e) * 1000;
+}
+
 static int64_t good_until(int64_t good_ns)
 {
     return good_ns + (int64_t)STALE_S * NS;
@@ -215,7 +221,7 @@ static void share(ae_engine *e, ae_str issuer, ae_str discovery, ae_str jwks)
 
     if (!h || discovery.n + jwks.n > k->room)
         return;
-    atomic_store(&h->good_ns, ae_zone_now());
+    atomic_store(&h->good_ns, now_ns(e));
     seq = atomic_load(&h->seq) | 1;
     atomic_store(&h->seq, seq);
     atomic_thread_fence(memory_order_seq_cst);
@@ -251,7 +257,7 @@ static ae_keyset *keys_now(ae_txn *t)
     }
     sync(t->e, t->snap);
     ae_lock(t->e, &t->e->lock);
-    set = ae_zone_now() < good_until(k->good_ns) ? k->set : NULL;
+    set = now_ns(t->e) < good_until(k->good_ns) ? k->set : NULL;
     ae_keyset_ref(set);
     ae_unlock(t->e, &t->e->lock);
     return set;
@@ -338,7 +344,7 @@ void ae_keys_tick(ae_engine *e)
     if (e->snap->in.sso.have_docs)
         return;
     sync(e, e->snap);
-    age = ae_zone_now() - k->good_ns;
+    age = now_ns(e) - k->good_ns;
     ae_lock(e, &e->lock);
     have = k->set != NULL;
     ae_unlock(e, &e->lock);
@@ -376,9 +382,10 @@ static bool places(ae_txn *t, ae_str *discovery, ae_str *jwks)
 }
 
 /* One at a time over all processes, and none for 30 s after. */
-static bool my_turn(struct ae_sso_keys *k)
+static bool my_turn(ae_engine *e)
 {
-    int64_t now = ae_zone_now(), next;
+    struct ae_sso_keys *k = e->keys;
+    int64_t now = now_ns(e), next;
 
     if (!k->sh)
         return false;
@@ -409,7 +416,7 @@ enum ae_step_ret ae_keys_want(ae_txn *t)
         return AE_STEP_MORE;
     if (k->sh)
         atomic_fetch_add(&k->sh->wanted, 1);
-    if (!places(t, &discovery, &jwks) || !my_turn(k))
+    if (!places(t, &discovery, &jwks) || !my_turn(t->e))
         return AE_STEP_MORE;
     t->kf.tried = true;
     t->kf.jwks_at = jwks;
@@ -457,7 +464,7 @@ static void adopt(ae_txn *t, ae_str jwks)
         return;
     }
     share(t->e, issuer, t->kf.discovery, jwks);
-    install(t->e, set, k->sh ? atomic_load(&k->sh->seq) : 0, ae_zone_now());
+    install(t->e, set, k->sh ? atomic_load(&k->sh->seq) : 0, now_ns(t->e));
     k->bad_hash = 0;
     atomic_store(&k->due, false);
     t->kf.id = 0;

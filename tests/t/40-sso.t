@@ -36,7 +36,9 @@ sub place {
     })->start;
     my $to = 'http://127.0.0.1:' . $idp->port;
     my $well = "$to/.well-known/openid-configuration";
-    my $timeouts = 'proxy_connect_timeout 1s; proxy_read_timeout 1s;';
+    my $wait = $arg{wait} // 1;
+    my $timeouts = "proxy_connect_timeout ${wait}s; "
+        . "proxy_read_timeout ${wait}s;";
     my $s = ArgoEdge::Server->new(kind => $kind, inputs => $in->dir,
         upstream => $arg{port} || $up->port, cache => 1,
         workers => $arg{workers} || 1,
@@ -51,8 +53,8 @@ sub place {
             . "subrequest_output_buffer_size 256k; proxy_pass $to/keys; }" },
         httpd => { locations =>
             "<Location \"/m\">\nArgoEdgeMetrics On\n</Location>\n"
-            . "ProxyPass /.edge/discovery $well timeout=1\n"
-            . "ProxyPass /.edge/keys $to/keys timeout=1\n" })->start;
+            . "ProxyPass /.edge/discovery $well timeout=$wait\n"
+            . "ProxyPass /.edge/keys $to/keys timeout=$wait\n" })->start;
     return { kind => $kind, idp => $idp, in => $in, up => $up, s => $s };
 }
 
@@ -260,6 +262,38 @@ sub suffers {
     }
 }
 
+# F17: a provider that hangs keeps the one request that asks it, and no worker:
+# all others are answered before that one is.
+sub hangs {
+    my ($kind) = @_;
+    my $p = place($kind, wait => 20);
+    my ($idp, $s) = @$p{qw(idp s)};
+    my $token = $idp->token({ sub => 'alice', groups => ['eng'] });
+    my $sso = $idp->token({ sub => 'bob' });
+    kill 'STOP', -$idp->{up}{pid};
+    my $sock = $s->connect;
+    print $sock "GET $CAN HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        . "Authorization: Bearer $token\r\n\r\n";
+    ok !IO::Select->new($sock)->can_read(0.5), 'the first waits for keys';
+    my %got;
+    for (1 .. 20) {
+        $got{ asks($p, $sso) }++;
+        $got{ $s->get($CAN)->{status} }++;
+    }
+    is_deeply \%got, { argo => 20, 401 => 20 },
+        'who comes after it is passed on, or refused, at once';
+    ok !IO::Select->new($sock)->can_read(0), 'while it still waits';
+    kill 'CONT', -$idp->{up}{pid};
+    my $raw = '';
+    while (IO::Select->new($sock)->can_read(20)) {
+        sysread($sock, $raw, 65536, length $raw) or last;
+    }
+    like $raw, qr/"value":"yes"/, 'and goes on when the provider does';
+    is asks($p, $sso), 'no', 'as all others do';
+    $s->stop;
+    is $s->trouble, '', 'no trouble';
+}
+
 # Files of the inputs: no fetch, and they are followed.
 sub reads_files {
     my ($kind) = @_;
@@ -295,6 +329,7 @@ for my $p (@place) {
 for my $kind (@kinds) {
     subtest "$kind: files" => sub { reads_files($kind) };
     subtest "$kind: faults" => sub { suffers($kind) };
+    subtest "$kind: F17" => sub { hangs($kind) };
     subtest "$kind: 10,000 random kids" => sub { storms($kind) };
 }
 for my $p (@place) {

@@ -175,8 +175,8 @@ subtest 'verifies TLS' => sub {
     waitpid $pid, 0;
 };
 
-# The server follows; a dead or stopped agent does it no harm; a key that it
-# lacks is asked for.
+# The server follows; a dead or stopped agent does it no harm (F38); a key that
+# it lacks is asked for; what was fetched last counts for a day (F14).
 for my $kind (kinds()) {
     subtest "$kind: with a server" => sub {
         my $zone = "/dev/shm/ae-agent-$$-$kind";

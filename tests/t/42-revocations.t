@@ -190,6 +190,7 @@ subtest 'it comes back with another list' => sub {
             'and what is not on it is free again';
     }
 };
+# F38
 subtest 'the agent hangs and dies' => sub {
     for my $w (@world) {
         kill 'STOP', $pid{ $w->{name} };

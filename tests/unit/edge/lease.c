@@ -171,7 +171,7 @@ static void test_accepts(struct fx *f)
     accepts(f, 404, "text/plain; charset=utf-8", LIST "/x", false,
             "Not Found of no route does not");
     accepts(f, 200, "text/html", LIST "/x", false, "nor does a page");
-    accepts(f, 500, json, LIST "/x", false, "500 does not");
+    accepts(f, 500, json, LIST "/x", false, "500 does not (F21)");
     accepts(f, 400, json, LIST "/x", false, "400 does not");
     accepts(f, 200, json, "/api/v1/settings", false, "settings do not");
     accepts(f, 200, json, "/api/version", false, "nor version");

@@ -56,7 +56,7 @@ static void test_revoked(void)
         { "admin", LIST, "argocd-secret", "admin.passwordMtime",
           "2026-06-01T00:00:00Z", "password changed" },
         { "alice", LIST, "argocd-secret", "server.secretkey", "another",
-          "signing key changed" },
+          "signing key changed (F37)" },
         { "ci", APP, "appprojects", "teama.json",
           "{\"kind\":\"AppProject\",\"metadata\":{\"name\":\"teama\"},"
           "\"spec\":{\"roles\":[{\"name\":\"deploy\",\"policies\":["

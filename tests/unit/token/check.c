@@ -185,7 +185,7 @@ static void lacking_inputs(void)
     unknown(&in, make_token(&a, "{\"iss\":\"x\"}"),
             "no argocd-cm: SSO may be on");
     in = inputs();
-    in.secret_key = ae_s(NULL, 0);
+    in.secret_key = ae_s(NULL, 0); /* F36 */
     unknown(&in, CI(""), "no server.secretkey");
     in.secret_key = AE_STR("");
     unknown(&in, CI(""), "J04 an empty server.secretkey");

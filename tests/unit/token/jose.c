@@ -5,6 +5,7 @@
  */
 #include "tap.h"
 #include "explained.h"
+#include "token/keys.h"
 #include "sign.h"
 
 #include <openssl/err.h>

@@ -3,11 +3,12 @@
 #ifndef AE_TEST_TOKEN_SIGN_H
 #define AE_TEST_TOKEN_SIGN_H
 
-#include "token/keys.h"
+#include "token/token.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
+#include <openssl/evp.h>
 #include <openssl/rsa.h>
 
 struct signer { const char *name; EVP_PKEY *key; };
