@@ -84,6 +84,48 @@ static bool fits(const json_t *v, enum type type)
     }
 }
 
+struct field { const char *name; enum type type; };
+
+/* An object's members by encoding/json's rules: unknown ones do not count. */
+static bool members_fit(const json_t *o, const struct field *f, size_t n)
+{
+    const json_t *v;
+    const char   *k;
+
+    json_object_foreach((json_t *)(uintptr_t)o, k, v)
+        for (size_t i = 0; i < n; i++)
+            if (ae_ieq(ae_cs(k), ae_cs(f[i].name)) && !json_is_null(v)
+                && !fits(v, f[i].type))
+                return false;
+    return true;
+}
+
+/* A claim that is no object, or has a member of another type, may void the
+ * whole, as a member of oidc.config does. */
+static bool claims_fit(const json_t *claims)
+{
+    static const struct field field[] = { { "essential", T_BOOL },
+        { "value", T_STRING }, { "values", T_LIST } };
+    const json_t *v;
+    const char   *k;
+
+    json_object_foreach((json_t *)(uintptr_t)claims, k, v)
+        if (!json_is_null(v)
+            && (!json_is_object(v) || !members_fit(v, field, 3)))
+            return false;
+    return true;
+}
+
+static bool azure_fits(const json_t *azure)
+{
+    static const struct field field[] = { { "useWorkloadIdentity", T_BOOL },
+        { "enableUserGroupOverageClaim", T_BOOL },
+        { "graphApiEndpoint", T_STRING },
+        { "userGroupOverageClaimCacheExpiration", T_STRING } };
+
+    return members_fit(azure, field, 4);
+}
+
 /* Any switch that makes groups of Azure's overage link: then they are not in
  * the token. */
 static bool overage(const json_t *o)
@@ -126,6 +168,17 @@ static void sort_out(struct reading *r, const json_t *o)
                      members[i].name);
         }
     }
+}
+
+static const json_t *get(const struct reading *r, const char *name);
+
+/* What lies deeper was not recorded: nothing is certain then. */
+static void sort_out_nested(struct reading *r)
+{
+    if (!claims_fit(get(r, "requestedIDTokenClaims")))
+        unsure(r, "a claim of requestedIDTokenClaims has an unusual type");
+    if (!azure_fits(get(r, "azure")))
+        unsure(r, "a member of azure in oidc.config has an unusual type");
 }
 
 static const json_t *get(const struct reading *r, const char *name)
@@ -278,6 +331,7 @@ static int read_oidc(struct cfg_load *l, const struct ae_text *t,
         cfg_warn(l, t, "%s", e.code ? e.text : "is no mapping: Argo CD takes "
                  "SSO as not configured");
     sort_out(&r, o);
+    sort_out_nested(&r);
     if (!r.wrong)
         rc = from_members(&r, s);
     if (overage(o))
