@@ -19,7 +19,8 @@
     X(refused_400) X(refused_401) X(refused_403) X(refused_other)        \
     X(can_i) X(allow) X(deny) X(unknown)                                 \
     X(token_seen) X(token_ok) X(token_refused) X(token_unknown)          \
-    X(token_dead) X(lease_probe) X(lease_probe_limit) X(cross_site) X(grpc)                   \
+    X(token_dead) X(lease_probe) X(lease_probe_limit)                    \
+    X(cross_site) X(grpc)                                                \
     X(rule_read_only) X(rule_patch) X(rule_token) X(rule_freeze)         \
     X(rule_sync) X(rule_break_glass)                                     \
     X(cache_hit) X(cache_miss) X(cache_bypass) X(cache_stored)           \
