@@ -41,6 +41,7 @@ struct ae_own_rule {
     uint32_t          line;
     struct ae_words   operations;    /* PATCH, TOKEN, FREEZE */
     struct ae_words   applications;  /* FREEZE, SYNC: patterns; none = all */
+    struct ae_words   projects;      /* the same */
     struct ae_words   groups, users; /* FREEZE, SYNC: break glass; TOKEN:
                                         patterns, of sessions */
     bool              no_cache;      /* PATCH: forwarded, not cached */

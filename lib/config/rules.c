@@ -244,13 +244,15 @@ static int cron(struct rd *r, const struct cfg_node *n, struct ae_own_rule *u)
 
 static int freeze(struct rd *r, const struct cfg_node *n, struct ae_own_rule *u)
 {
-    int rc = members(r, n, "name message operations applications from until "
-                     "schedule duration utc_offset break_glass");
+    int rc = members(r, n, "name message operations applications projects "
+                     "from until schedule duration utc_offset break_glass");
 
     u->from = INT64_MIN;
     u->until = INT64_MAX;
     if (rc == AE_OK)
         rc = words(r, n, "applications", &u->applications);
+    if (rc == AE_OK)
+        rc = words(r, n, "projects", &u->projects);
     if (rc == AE_OK)
         rc = instant(r, n, "from", &u->from);
     if (rc == AE_OK)
@@ -277,12 +279,15 @@ static int sync(struct rd *r, const struct cfg_node *n, struct ae_own_rule *u)
         { "manifests", AE_SYNC_MANIFESTS }, { "live", AE_SYNC_LIVE },
     };
     struct ae_words w = { NULL, 0 };
-    int rc = members(r, n, "name message applications deny break_glass");
+    int rc = members(r, n, "name message applications projects deny "
+                     "break_glass");
 
     if (rc == AE_OK)
         rc = need(r, n, "deny");
     if (rc == AE_OK)
         rc = words(r, n, "applications", &u->applications);
+    if (rc == AE_OK)
+        rc = words(r, n, "projects", &u->projects);
     if (rc == AE_OK)
         rc = words(r, n, "deny", &w);
     if (rc == AE_OK)

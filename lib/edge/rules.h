@@ -52,5 +52,8 @@ int ae_rules_ask_body(ae_txn *t, size_t max);
  * cannot be told; AE_E_INVAL: t->act refuses. */
 int ae_rules_sync_facts(ae_txn *t, unsigned *facts);
 bool ae_rules_is_sync(const struct ae_op *op);
+/* The project that the body of a REST call names, which Argo CD then demands
+ * of the application; absent if it names none.  As ae_rules_ask_body(). */
+int  ae_rules_body_project(ae_txn *t, ae_str *out);
 
 #endif

@@ -107,15 +107,14 @@ static int refuse_names(ae_txn *t)
     return AE_E_INVAL;
 }
 
-static int rest_facts(ae_txn *t, unsigned *facts)
+/* The body of a REST call as an object, the caller's. */
+static int rest_body(ae_txn *t, struct ae_err *err, json_t **out)
 {
     int64_t max = t->loc->max_body;
-    struct ae_err err = { 0 };
     ae_str text;
-    json_t *o;
-    bool plain;
     int rc = ae_rules_ask_body(t, max > 0 ? (size_t)max : 0);
 
+    *out = NULL;
     if (rc != AE_OK)
         return rc;
     if (t->body_big)
@@ -123,9 +122,34 @@ static int rest_facts(ae_txn *t, unsigned *facts)
     text = ae_trim(ae_buf_str(&t->body));
     /* An empty body and null are an empty message (semantics-api 1). */
     if (text.n == 0 || ae_eq_lit(text, "null"))
-        o = json_object();
+        *out = json_object();
     else
-        o = ae_json_parse(text, DEPTH, &err);
+        *out = ae_json_parse(text, DEPTH, err);
+    return AE_OK;
+}
+
+int ae_rules_body_project(ae_txn *t, ae_str *out)
+{
+    json_t *o;
+    int rc = rest_body(t, NULL, &o);
+
+    *out = ae_s(NULL, 0);
+    if (rc == AE_OK && json_is_object(o) && !ODD(o, "project")
+        && ae_body_keys(o, 0) != AE_KEYS_CLASH)
+        *out = ae_dup(&t->a, ae_json_get_str(o, "project"));
+    json_decref(o);
+    return rc;
+}
+
+static int rest_facts(ae_txn *t, unsigned *facts)
+{
+    struct ae_err err = { 0 };
+    json_t *o;
+    bool plain;
+    int rc = rest_body(t, &err, &o);
+
+    if (rc != AE_OK)
+        return rc;
     if (!o && ae_find_str(ae_cs(err.text), AE_STR("duplicate")) != SIZE_MAX)
         return refuse_names(t);
     if (!json_is_object(o)) {

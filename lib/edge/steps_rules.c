@@ -305,15 +305,39 @@ static enum ae_step_ret token(ae_txn *t, const struct ae_rule_force *f)
 
 /* ---- freezes and syncs -------------------------------------------------- */
 
-/* Is one of |apps| meant?  1, 0 or AE_E_AGAIN.  Where the name of the
- * application cannot be told, yes. */
-static int about(ae_txn *t, const struct ae_words *apps)
+/* The project of the application: as the request names it (then Argo CD
+ * demands it), or as an answer to this caller showed it.  Absent: not known. */
+static int project_of(ae_txn *t, const struct ae_target *g, ae_str *out)
 {
+    static const char *const bodies[] = { "ApplicationService_Sync",
+        "ApplicationService_Rollback",
+        "ApplicationService_RunResourceActionV2" };
+    struct ae_object o;
+    int rc = AE_OK;
+
+    *out = ae_target_get(g, "project");
+    for (size_t i = 0; i < 3 && !out->n && t->tgt.kind == AE_TGT_OP; i++)
+        if (strcmp(t->tgt.op->name, bodies[i]) == 0
+            && t->loc->mode != AE_MODE_SHADOW) /* which reads no bodies */
+            rc = ae_rules_body_project(t, out);
+    if (rc == AE_E_AGAIN || out->n || !t->rights || g != &t->tgt)
+        return rc;
+    ae_learn_request(t, &o);
+    *out = o.known ? o.project : ae_s(NULL, 0);
+    return AE_OK;
+}
+
+/* Is the application of this request meant by |u|?  1, 0 or AE_E_AGAIN.  Where
+ * its name or its project cannot be told, yes. */
+static int about(ae_txn *t, const struct ae_own_rule *u)
+{
+    const struct ae_words *apps = &u->applications;
     struct ae_target b;
     const struct ae_target *g = &t->tgt;
+    ae_str project;
     int rc;
 
-    if (!apps->n)
+    if (!apps->n && !u->projects.n)
         return 1;
     if (!is_op(t))
         return 1;
@@ -332,7 +356,13 @@ static int about(ae_txn *t, const struct ae_words *apps)
     }
     if (!g->npath || !g->path_par[0].value.n)
         return 1;
-    return ae_rules_any_like(apps, g->path_par[0].value);
+    if (apps->n && !ae_rules_any_like(apps, g->path_par[0].value))
+        return 0;
+    if (!u->projects.n)
+        return 1;
+    rc = project_of(t, g, &project);
+    return rc == AE_E_AGAIN ? rc
+        : !project.n || ae_rules_any_like(&u->projects, project);
 }
 
 static ae_str until(ae_txn *t, int64_t end)
@@ -351,7 +381,7 @@ static enum ae_step_ret freeze(ae_txn *t, const struct ae_rule_force *f)
 
     if (!end || !means(t, f))
         return AE_STEP_MORE;
-    rc = about(t, &f->rule->applications);
+    rc = about(t, f->rule);
     if (rc == AE_E_AGAIN)
         return AE_STEP_ACT;
     if (!rc)
@@ -385,7 +415,7 @@ static enum ae_step_ret sync(ae_txn *t, const struct ae_rule_force *f)
     if (!is_op(t) || !ae_rules_is_sync(t->tgt.op)
         || t->loc->mode == AE_MODE_SHADOW) /* which reads no bodies */
         return AE_STEP_MORE;
-    rc = about(t, &f->rule->applications);
+    rc = about(t, f->rule);
     if (rc == AE_E_AGAIN)
         return AE_STEP_ACT;
     if (!rc)

@@ -307,6 +307,42 @@ static void test_freeze(struct fx *f)
            && !frozen(f, "admin", SYNC), "some applications");
 }
 
+/* By project: the request names it, or an answer showed it; else the rule
+ * holds. */
+static void test_projects(struct fx *f)
+{
+    const char *ever = "  until: 2099-01-01T00:00:00Z\n";
+    char y[300];
+
+    snprintf(y, sizeof y, "%s  projects: ['teamb', 'shop-*']\n", ever);
+    rules(f, freeze(y));
+    tap_ok(post(f, "admin", SYNC, "{\"project\":\"teama\"}").kind
+           == AE_FORWARD, "another project in the body");
+    tap_ok(post(f, "admin", SYNC, "{\"project\":\"teamb\"}").kind == AE_REPLY,
+           "that project");
+    tap_ok(post(f, "admin", SYNC, "{\"project\":\"shop-1\"}").kind
+           == AE_REPLY, "by a pattern");
+    tap_ok(post(f, "admin", "/api/v1/applications/zz/sync",
+                "{\"Project\":\"teama\"}").kind == AE_REPLY,
+           "spelled so that it cannot be told");
+    tap_ok(post(f, "admin", "/api/v1/applications/zz/sync", "{}").kind
+           == AE_REPLY, "none is named or known: frozen");
+    fx_answer(f, 200, FX_APP("a1", "teama"));
+    fx_get(f, "admin", "/api/v1/applications/a1");
+    tap_ok(post(f, "admin", SYNC, "{}").kind == AE_FORWARD,
+           "as an answer showed it");
+    snprintf(y, sizeof y, "%s  projects: [teama]\n  applications: [b*]\n",
+             ever);
+    rules(f, freeze(y));
+    tap_ok(post(f, "admin", SYNC, "{\"project\":\"teama\"}").kind
+           == AE_FORWARD, "both must fit");
+    rules(f, "syncs:\n- name: s\n  projects: [teama]\n  deny: [prune]\n");
+    tap_ok(post(f, "admin", SYNC, "{\"project\":\"teama\",\"prune\":true}")
+           .kind == AE_REPLY, "syncs, too");
+    tap_ok(post(f, "admin", SYNC, "{\"project\":\"teamb\",\"prune\":true}")
+           .kind == AE_FORWARD, "not of another project");
+}
+
 /* Groups come from the token. */
 static void test_groups(struct fx *f)
 {
@@ -594,6 +630,7 @@ int main(void)
     test_patches(&f);
     test_tokens(&f);
     test_sessions(&f);
+    test_projects(&f);
     test_grpc(&f);
     test_freeze(&f);
     test_groups(&f);
