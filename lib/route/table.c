@@ -9,6 +9,8 @@
 #define OP_UNESC 4
 #define OP_RIGHTS 8
 
+#define ANY_OBJECT "applications app:? applicationsets projects clusters "     \
+                   "repositories repocreds settings"
 #define AE_M_ANY AE_M_OTHER
 /* Each set of query fields ends in a row of zeros, which is not counted. */
 #define ROW(name, m, tmpl, g, res, act, au, sh, cc, co, fl, rec, q, rd, wr, o) \

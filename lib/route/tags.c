@@ -5,7 +5,7 @@
  */
 #include "route/internal.h"
 
-#define AE_TAGS_MAX 8
+#define AE_TAGS_MAX 12 /* of one row */
 
 static bool is_app(const struct ae_target *t)
 {

@@ -36,7 +36,8 @@ int main(void)
     tap_ok(tags("GET", APP "/resource-tree?appNamespace=n", NULL, 'r',
                 "app:n/web app:?/web app:?"), "its namespace");
     tap_ok(tags("GET", APP "/links?namespace=n", NULL, 'r',
-                "app:n/web app:?/web app:?"), "links spell it differently");
+                "app:n/web app:?/web app:? projects clusters settings"),
+           "links spell it differently");
     tap_ok(tags("GET", "/api/v1/applications", NULL, 'r', "applications"),
            "the list");
     tap_ok(tags("DELETE", APP "?appNamespace=n", NULL, 'w',
@@ -59,7 +60,7 @@ int main(void)
     tap_ok(tags("GET", "/api/v1/repositories?forceRefresh=1", NULL, 'w',
                 "repositories"), "forceRefresh");
     tap_ok(tags("PUT", "/api/v1/projects/p", NULL, 'w',
-                "projects project:p"), "project");
+                "projects project:p app:?"), "project");
     tap_ok(tags("POST", "/api/v1/projects/p/roles/r/token", NULL, 'w',
                 "projects project:p"), "project token");
     tap_ok(tags("DELETE", "/api/v1/applicationsets/s?appsetNamespace=n", NULL,
