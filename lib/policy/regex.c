@@ -13,6 +13,7 @@
 #include "policy/regex.h"
 
 #include <pcre2.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
@@ -21,11 +22,17 @@ enum {
     STACK_TEXT = 512
 };
 
+/* The other matcher, made when it is first needed. */
+struct late {
+    _Atomic(re_nfa *) m;
+    atomic_bool       hopeless; /* it would be too large, too */
+};
+
 struct ae_regex {
-    pcre2_code          *code;   /* NULL: only |nfa| */
+    pcre2_code          *code; /* NULL: only |late| */
     pcre2_match_context *limits;
-    re_nfa              *nfa;
-    char                *text;   /* the translation */
+    struct late         *late;
+    char                *text; /* the translation */
     size_t               n;
 };
 
@@ -40,14 +47,38 @@ static pcre2_compile_context *compile_context(void)
     return c;
 }
 
-/* |r| keeps the text for the day that backtracking runs away. */
+/* For the day that backtracking runs away. */
 static int keep_text(ae_str text, struct ae_regex *r)
 {
+    r->late = calloc(1, sizeof(*r->late));
     r->text = malloc(text.n + 1);
-    if (r->text == NULL)
+    if (r->late == NULL || r->text == NULL)
         return AE_E_NOMEM;
     memcpy(r->text, text.p, text.n);
     r->n = text.n;
+    return AE_OK;
+}
+
+/* Threads share |r|: the first one's stays. */
+static int other(const ae_regex *r, const re_nfa **out)
+{
+    re_nfa *m = atomic_load(&r->late->m), *none = NULL;
+    int rc;
+
+    if (m == NULL) {
+        if (atomic_load(&r->late->hopeless))
+            return AE_E_TOOBIG;
+        rc = re_nfa_new(ae_s(r->text, r->n), &m);
+        if (rc == AE_E_TOOBIG)
+            atomic_store(&r->late->hopeless, true);
+        if (rc != AE_OK)
+            return rc;
+        if (!atomic_compare_exchange_strong(&r->late->m, &none, m)) {
+            re_nfa_free(m);
+            m = none;
+        }
+    }
+    *out = m;
     return AE_OK;
 }
 
@@ -56,10 +87,13 @@ static int compile(ae_str text, struct ae_regex *r)
 {
     pcre2_compile_context *c = compile_context();
     PCRE2_SIZE at;
+    const re_nfa *m;
     int error = 0;
 
-    if (c == NULL)
+    if (c == NULL || keep_text(text, r) != AE_OK) {
+        pcre2_compile_context_free(c);
         return AE_E_NOMEM;
+    }
     r->code = pcre2_compile((PCRE2_SPTR)text.p, text.n,
                             PCRE2_UTF | PCRE2_DOLLAR_ENDONLY
                             | PCRE2_NEVER_BACKSLASH_C | PCRE2_ALT_CIRCUMFLEX
@@ -68,13 +102,13 @@ static int compile(ae_str text, struct ae_regex *r)
     pcre2_compile_context_free(c);
     if (r->code == NULL)
         return error == PCRE2_ERROR_HEAP_FAILED ? AE_E_NOMEM
-                                                : re_nfa_new(text, &r->nfa);
+                                                : other(r, &m);
     pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* may be absent */
     r->limits = pcre2_match_context_create(NULL);
     if (r->limits == NULL)
         return AE_E_NOMEM;
     pcre2_set_match_limit(r->limits, MATCH_LIMIT);
-    return keep_text(text, r);
+    return AE_OK;
 }
 
 int ae_regex_compile(ae_str pattern, ae_regex **out)
@@ -108,7 +142,9 @@ void ae_regex_free(ae_regex *r)
         return;
     pcre2_code_free(r->code);
     pcre2_match_context_free(r->limits);
-    re_nfa_free(r->nfa);
+    if (r->late != NULL)
+        re_nfa_free(atomic_load(&r->late->m));
+    free(r->late);
     free(r->text);
     free(r);
 }
@@ -128,17 +164,11 @@ static ae_str mend(ae_str s, char *buf)
     return ae_s(buf, n);
 }
 
-/* Built anew each time: this is rare, and |r| is shared by threads. */
-static int match_runaway(const ae_regex *r, ae_str s)
+static int match_other(const ae_regex *r, ae_str s)
 {
-    re_nfa *m;
-    int rc;
+    const re_nfa *m;
 
-    if (re_nfa_new(ae_s(r->text, r->n), &m) != AE_OK)
-        return AE_E_BUDGET;
-    rc = re_nfa_match(m, s);
-    re_nfa_free(m);
-    return rc;
+    return other(r, &m) == AE_OK ? re_nfa_match(m, s) : AE_E_BUDGET;
 }
 
 static int match_valid(const ae_regex *r, ae_str s)
@@ -147,7 +177,7 @@ static int match_valid(const ae_regex *r, ae_str s)
     int rc;
 
     if (r->code == NULL)
-        return re_nfa_match(r->nfa, s);
+        return match_other(r, s);
     md = pcre2_match_data_create(1, NULL);
     if (md == NULL)
         return AE_E_BUDGET;
@@ -158,7 +188,7 @@ static int match_valid(const ae_regex *r, ae_str s)
     else if (rc == PCRE2_ERROR_NOMATCH)
         rc = 0;
     else
-        rc = match_runaway(r, s);
+        rc = match_other(r, s);
     pcre2_match_data_free(md);
     return rc;
 }

@@ -14,7 +14,7 @@ enum {
     RE_MAX_HEIGHT = 1000,      /* Go's nesting of the parse tree */
     RE_MAX_SIZE = 3355443,     /* Go's instructions */
     RE_MAX_OUT = 1 << 20,      /* bytes of PCRE2 pattern */
-    RE_NFA_MAX = 100000,       /* states of the last resort */
+    RE_NFA_MAX = 50000,        /* states of the last resort */
     RE_NFA_DEPTH = 1500,       /* brackets: bounds the C stack */
     RE_NFA_WORK = 16 << 20,    /* bytes read to build it */
     RE_NFA_STEPS = 2000000     /* of one match: some milliseconds */

@@ -85,6 +85,7 @@ static int load_error(struct run *r, const struct ae_err *e)
 
     if (!want.p)
         return fail(r, "load", got, AE_STR("a policy that loads"));
+    want.n = strnlen(want.p, want.n); /* ours is a C string */
     if (e->line == 0)
         return fail(r, "load error", AE_STR("no line"), want);
     if (want.n < sizeof(e->text) && !ae_eq(got, want))
