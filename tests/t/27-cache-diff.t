@@ -33,6 +33,8 @@ my %may = (
     nobody => sub { 0 },
     ci     => sub { $_[0] !~ /applications\/b/ },
 );
+# Who has whose rights, where rights are shared: then they are told the same.
+my %as;
 my @targets = (
     (map { "/api/v1/applications/$_" } qw(a1 a2 a3 b1 b2 b3)),
     '/api/v1/applications/a1?project=teama',
@@ -48,9 +50,25 @@ my @targets = (
 
 sub mark {
     my ($who, $target) = @_;
+    return md5_hex(whose($who, $target) . " $target");
+}
+
+sub whose {
+    my ($who, $target) = @_;
     # settings and version: the same for all who are logged in
-    $who = 'any' if $target =~ /settings|version/;
-    return md5_hex("$who $target");
+    return 'any' if $target =~ /settings|version/;
+    return $as{$who} // $who;
+}
+
+# An item of a list, as far as its kind is known by it.
+sub item {
+    my ($target, $m) = @_;
+    return qq("server":"https://k","name":"$m") if $target =~ /clusters/;
+    return qq("repo":"https://r","name":"$m") if $target =~ /repositories/;
+    return qq("metadata":{"name":"teama","annotations":{"m":"$m"}})
+        if $target =~ /projects$/;
+    return qq("metadata":{"name":"a1","namespace":"argocd","annotations":)
+        . qq({"m":"$m"}},"spec":{"project":"teama"});
 }
 
 # As Argo CD would say it: (status, body).  |v| is a version of an object.
@@ -67,8 +85,8 @@ sub told {
             . '"spec":{"project":"team%s"}}', $1, $2, $mark, $pad, $v || 0,
             $1);
     }
-    return (200, qq({"items":[{"m":"$mark","pad":")
-        . 'z' x 3000 . '"}]}');
+    return (200, '{"metadata":{},"items":[{' . item($target, $mark)
+        . ',"pad":"' . 'z' x 3000 . '"}]}');
 }
 
 sub upstream {
@@ -130,8 +148,7 @@ sub wrong {
         my $yes = $may{$who}->('applications/a') ? 'yes' : 'no';
         return $r->{body} eq qq({"value":"$yes"}) ? undef : "can-i $r->{body}";
     }
-    # settings and version: one for all who are logged in
-    my $whose = $target =~ /settings|version/ ? $target : "$who $target";
+    my $whose = whose($who, $target) . " $target";
     if ($r->{status} == 304) {
         my $t = $tags->{$whose}{ $r->{header}{etag} // '' };
         return $t ? undef : '304 for what this caller never had';
@@ -216,16 +233,54 @@ sub total {
     return \%n;
 }
 
+# Alice and nobody have one role; whatever is shared, is shared by them.
+sub by_rights {
+    my ($kind, $w, $up, $s) = @_;
+    my $token = $w->{token};
+    my $was = $may{nobody};
+    $w->in->put('argocd-rbac-cm/policy.csv', $ArgoEdge::Scenario::POLICY
+        . "g, nobody, role:readonly\n");
+    $may{nobody} = $may{alice};
+    $as{nobody} = 'alice';
+    $up->stop; # it has to know, too
+    $up = upstream($w->{dir}, map { $token->{$_} => $_ } keys %$token);
+    $s = $s->($up->port, 'cache_share rights');
+    my @lines = leaks($s->port, $token, $requests / 2);
+    is join("\n", grep { !/^count / } @lines), '',
+        "$kind: equal rights are told the same, others are not";
+    my %c = map { $_ => ArgoEdge::Client->new(port => $s->port,
+        token => $token->{$_}) } qw(alice nobody);
+    my $ask = 'GET /api/v1/applications?projects=teama';
+    $c{nobody}->ask("GET /api/v1/clusters");
+    ok until_true(sub { # within the second that it lives
+        $c{alice}->ask($ask, { 'Cache-Control' => 'no-cache' });
+        $up->forget;
+        $c{nobody}->ask($ask);
+        $up->hits == 0;
+    }), 'from one answer';
+    $s->stop;
+    $up->stop;
+    is $s->trouble, '', 'no worker broke';
+    $may{nobody} = $was;
+    %as = ();
+    return;
+}
+
 for my $kind (kinds()) {
     my $w = ArgoEdge::Scenario::world($kind);
     my %token = %{ $w->{token} };
     my $dir = tempdir('ae-diff-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     my $up = upstream($dir, map { $token{$_} => $_ } keys %token);
-    my $s = ArgoEdge::Server->new(kind => $kind, inputs => $w->in->dir,
-        upstream => $up->port, cache => 1, workers => 2,
-        log_level => 'notice', directives => join ' ', map { "argo_edge_$_;" }
+    my $server = sub {
+        my ($port, @more) = @_;
+        return ArgoEdge::Server->new(kind => $kind, inputs => $w->in->dir,
+            upstream => $port, cache => 1, workers => 2,
+            log_level => 'notice', directives => join ' ',
+            map { "argo_edge_$_;" } @more,
             'ttl applications=1s objects=1s settings=1s', 'lease 1h',
             'quarantine 0', 'lists off', 'stale while-revalidate=1s')->start;
+    };
+    my $s = $server->($up->port);
     my @lines = leaks($s->port, \%token, $requests);
     my $n = total(@lines);
     is join("\n", grep { !/^count / } @lines), '',
@@ -241,9 +296,9 @@ for my $kind (kinds()) {
         "$kind: everybody reads what they wrote";
     cmp_ok $n->{reads}, '>=', $writes, "$n->{reads} times";
     $s->stop;
-    $up->stop;
-    $w->up->stop;
     is $s->trouble, '', 'no worker broke';
+    by_rights($kind, $w, $up, $server);
+    $w->up->stop;
 }
 plan skip_all => 'no server with a module is built' if !kinds();
 done_testing;
