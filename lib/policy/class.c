@@ -50,7 +50,7 @@ static void put_line(struct class_build *b, ae_hasher *h,
     for (unsigned i = 0; i < 3; i++) {
         const struct ae_pat *t = &p->pat[l->text[i]];
 
-        if (!(b->less & (AE_CLASS_LESS_RESOURCE << i)))
+        if (!(b->less & ((unsigned)AE_CLASS_LESS_RESOURCE << i)))
             ae_hasher_field(h, ae_s(t->text, t->n));
     }
     if (!(b->less & AE_CLASS_LESS_EFFECT))

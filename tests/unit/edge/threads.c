@@ -288,6 +288,7 @@ static void start(struct world *w, const char *cache)
     f->loc.ttl_applications_ms = f->loc.ttl_objects_ms = 60000;
     for (int i = 0; i < PLACES; i++)
         w->loc[i] = f->loc;
+    set(w, &w->loc[API], "cache_share", "rights", NULL);
     set(w, &w->loc[METRICS], "metrics", "on", NULL);
     set(w, &w->loc[STATUS], "status", "address", NULL);
     set(w, &w->loc[PURGE], "purge", "192.0.2.0/24", NULL);
