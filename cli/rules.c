@@ -65,7 +65,8 @@ static bool concerns(const struct ae_rule_force *f, ae_str subject,
         return !u->no_cache && meant(f, res, act);
     if (ae_starts(subject, AE_STR("proj:")))
         return ae_rules_any_like(&u->roles, ae_sub(subject, 5, subject.n));
-    return ae_rules_any_like(&u->accounts, subject);
+    return ae_rules_any_like(&u->accounts, subject) /* an API key of it ... */
+        || ae_rules_any_like(&u->users, subject);    /* ... or a session */
 }
 
 int cli_rules_besides(struct cli *c, const struct ae_inputs *in,
