@@ -150,8 +150,9 @@ bool ae_parse_ms(ae_str s, uint64_t *out);   /* 5s 500ms 2m 1h 30 (=seconds) */
 int64_t ae_num_whole(double f);
 /* RFC 3339 UTC, whole seconds, "2026-01-01T00:00:00Z"; out holds >= 32. */
 size_t ae_rfc3339(int64_t unix_seconds, char *out);
-/* Parse RFC 3339 (offset, fraction allowed) to unix seconds. */
-bool ae_parse_rfc3339(ae_str s, int64_t *unix_seconds);
+/* Parse RFC 3339 (offset, fraction allowed) to unix seconds, as Go's
+ * time.Parse does.  |*part|, unless NULL: a fraction was cut off. */
+bool ae_parse_rfc3339(ae_str s, int64_t *unix_seconds, bool *part);
 
 /* ---- b64url.c ----------------------------------------------------------- */
 

@@ -178,28 +178,37 @@ static bool zone(ae_str s, size_t i, int64_t *off)
     return true;
 }
 
-bool ae_parse_rfc3339(ae_str s, int64_t *out)
+/* ".5" or ",5" at |*i|, which is left behind it.  Go counts nanoseconds: what
+ * follows the ninth digit is not there. */
+static bool fraction(ae_str s, size_t *i, bool *some)
 {
+    size_t from = *i + 1;
+
+    *some = false;
+    if (*i >= s.n || (s.p[*i] != '.' && s.p[*i] != ','))
+        return true;
+    for (*i = from; *i < s.n && digit(s.p[*i]); ++*i)
+        *some = *some || (s.p[*i] != '0' && *i - from < 9);
+    return *i > from;
+}
+
+bool ae_parse_rfc3339(ae_str s, int64_t *out, bool *part)
+{
+    /* Go's layout "15" takes an hour of one digit, too */
+    size_t  n = s.n > 12 && s.p[12] == ':' ? 1 : 2, i = n + 17;
     int     y = field(s, 0, 4, 9999), mo = field(s, 5, 2, 12);
-    int     d = field(s, 8, 2, 31), h = field(s, 11, 2, 23);
-    int     mi = field(s, 14, 2, 59), se = field(s, 17, 2, 59);
-    size_t  i = 19;
+    int     d = field(s, 8, 2, 31), h = field(s, 11, n, 23);
+    int     mi = field(s, n + 12, 2, 59), se = field(s, n + 15, 2, 59);
     int64_t off;
+    bool    some;
 
     if (y < 0 || mo < 1 || d < 1 || h < 0 || mi < 0 || se < 0
         || s.p[4] != '-' || s.p[7] != '-' || s.p[10] != 'T'
-        || s.p[13] != ':' || s.p[16] != ':' || d > month_days(y, mo))
+        || s.p[n + 11] != ':' || s.p[n + 14] != ':' || d > month_days(y, mo)
+        || !fraction(s, &i, &some) || !zone(s, i, &off))
         return false;
-    if (i < s.n && s.p[i] == '.') {
-        size_t from = ++i;
-
-        while (i < s.n && digit(s.p[i]))
-            i++;
-        if (i == from)
-            return false;
-    }
-    if (!zone(s, i, &off))
-        return false;
+    if (part)
+        *part = some;
     *out = days_of(y, mo, d) * 86400 + h * 3600 + mi * 60 + se - off;
     return true;
 }

@@ -116,22 +116,57 @@ static int64_t whole(const json_t *v)
     return json_is_integer(v) ? (int64_t)json_integer_value(v) : 0;
 }
 
+/* Go's decoder takes more than jansson does: half a surrogate pair, bytes that
+ * are no UTF-8, NUL in names, numbers of any size.  Is the text of that sort? */
+static bool odd_json(const json_error_t *je)
+{
+    switch (json_error_code(je)) {
+    case json_error_invalid_utf8:
+    case json_error_null_byte_in_key:
+    case json_error_numeric_overflow:
+    case json_error_stack_overflow:
+        return true;
+    default:
+        return ae_starts(ae_cs(je->text), AE_STR("invalid Unicode"));
+    }
+}
+
+/* NULL: no list; *odd says whether Argo CD may see one all the same. */
+static json_t *token_list(const struct ae_text *t, bool *odd)
+{
+    /* duplicates are allowed here, as the last one counts for Go as well */
+    const size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    json_error_t je;
+    json_t      *list = json_loadb(t->text.p, t->text.n, flags, &je);
+
+    /* a number that is too long is a member of the wrong type, no more */
+    if (!list && json_error_code(&je) == json_error_numeric_overflow)
+        list = json_loadb(t->text.p, t->text.n,
+                          flags | JSON_DECODE_INT_AS_REAL, &je);
+    *odd = !list && odd_json(&je);
+    if (!list || json_is_array(list) || json_is_null(list))
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 static int tokens(struct cfg_load *l, struct ae_account *acc,
                   const struct ae_text *t)
 {
-    json_error_t  je;
     json_t       *list, *e;
+    bool          odd;
     size_t        i;
     int           rc = AE_OK;
 
     if (!t || t->text.n == 0)
         return AE_OK;
-    /* duplicates are allowed here, as the last one counts for Go as well */
-    list = json_loadb(t->text.p, t->text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                      &je);
-    if (!json_is_array(list) && !json_is_null(list)) {
-        json_decref(list);
-        if (ae_eq_lit(acc->name, "admin"))
+    list = token_list(t, &odd);
+    if (!list) {
+        l->in->have_accounts = l->in->have_accounts && !odd;
+        if (odd)
+            cfg_warn(l, t, "is JSON that only Argo CD can read; until it is "
+                     "corrected local tokens are passed on unjudged");
+        else if (ae_eq_lit(acc->name, "admin"))
             unknown(l, t, "a JSON list of tokens");
         else
             cfg_warn(l, t, "is not a JSON list: the account has no tokens");
@@ -163,15 +198,11 @@ static int tokens(struct cfg_load *l, struct ae_account *acc,
  * fraction counts as the next second. */
 static bool mtime(ae_str s, int64_t *out)
 {
-    size_t i = ae_find(s, '.');
+    bool part;
 
-    if (!ae_parse_rfc3339(s, out))
+    if (!ae_parse_rfc3339(s, out, &part))
         return false;
-    for (i++; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
-        if (s.p[i] != '0') {
-            (*out)++;
-            break;
-        }
+    *out += part;
     return true;
 }
 

@@ -207,7 +207,7 @@ static int instant(struct rd *r, const struct cfg_node *n, const char *key,
 
     if (rc != AE_OK || !t.p)
         return rc;
-    if (!ae_parse_rfc3339(t, out))
+    if (!ae_parse_rfc3339(t, out, NULL))
         return bad(r, cfg_node_get(n, key), "%s must be a time such as "
                    "2026-12-20T18:00:00Z", key);
     return AE_OK;

@@ -91,6 +91,15 @@ static void utf8(void)
            "TrimSpace: a lone continuation byte is no blank");
 }
 
+static bool time_is(const char *text, int64_t want, bool want_part)
+{
+    int64_t t;
+    bool    part;
+
+    return ae_parse_rfc3339(ae_cs(text), &t, &part) && t == want
+        && part == want_part;
+}
+
 static void numbers(void)
 {
     uint64_t u;
@@ -123,11 +132,19 @@ static void numbers(void)
     t[ae_rfc3339(INT64_MIN, t)] = '\0';
     tap_ok(strcmp(t, "292277026596-12-04T15:30:08Z") == 0,
            "Go's dates wrap: %s", t);
-    tap_ok(ae_parse_rfc3339(AE_STR("2026-01-01T02:00:00.5+02:00"), &i)
-           && i == 1767225600, "rfc3339 with fraction and offset");
-    tap_ok(!ae_parse_rfc3339(AE_STR("2026-02-29T00:00:00Z"), &i),
+    tap_ok(time_is("2026-01-01T02:00:00.5+02:00", 1767225600, true),
+           "rfc3339 with fraction and offset");
+    tap_ok(time_is("2026-01-01T00:00:00,5Z", 1767225600, true)
+           && time_is("2026-01-01T0:00:00Z", 1767225600, false)
+           && time_is("2026-01-01T24:00:00+24:00", 0, false) == false
+           && time_is("2026-01-01T00:00:00.0000000009Z", 1767225600, false),
+           "as Go reads it: a comma, a short hour, nanoseconds at most");
+    tap_ok(!ae_parse_rfc3339(AE_STR("2026-02-29T00:00:00Z"), &i, NULL),
            "no 29 February in 2026");
-    tap_ok(!ae_parse_rfc3339(AE_STR("2026-01-01"), &i), "a date is no time");
+    tap_ok(!ae_parse_rfc3339(AE_STR("2026-01-01"), &i, NULL)
+           && !ae_parse_rfc3339(AE_STR("2026-01-01T0:00"), &i, NULL)
+           && !ae_parse_rfc3339(AE_STR("2026-01-01T00:00:00."), &i, NULL),
+           "what is cut short is no time");
 }
 
 static void base64(void)

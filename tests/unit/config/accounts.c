@@ -79,6 +79,24 @@ static void odd(void)
            && a->tokens[0].exp == 9 && a->tokens[1].id.n == 0,
            "tokens as Go's decoder leaves them");
     ae_heap_free(&r.heap);
+    dir_put(&d, "argocd-secret/accounts.ci.tokens",
+            "[{\"id\":\"y\",\"iat\":9223372036854775808}]");
+    dir_put(&d, "argocd-secret/admin.passwordMtime",
+            "2026-01-01T00:00:00,5Z");
+    load(&r, d.path);
+    a = get(&r, "ci");
+    tap_ok(r.in.have_accounts && a && a->ntokens == 1
+           && ae_eq_lit(a->tokens[0].id, "y"), "a number too long for Go");
+    a = get(&r, "admin");
+    tap_ok(a && a->has_mtime && a->mtime == 1767225601, "a comma is a point");
+    ae_heap_free(&r.heap);
+    dir_put(&d, "argocd-secret/accounts.ci.tokens",
+            "[{\"id\":\"y\",\"x\":\"\\ud800\"}]");
+    load(&r, d.path);
+    tap_ok(r.rc == AE_OK && !r.in.have_accounts,
+           "what Go reads and jansson does not is not known");
+    ae_heap_free(&r.heap);
+    dir_put(&d, "argocd-secret/accounts.ci.tokens", "junk");
     dir_put(&d, "argocd-cm/admin.enabled", "maybe");
     dir_put(&d, "argocd-secret/admin.passwordMtime", "yesterday");
     load(&r, d.path);

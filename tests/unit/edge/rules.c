@@ -372,7 +372,7 @@ static int64_t unix_time(const char *s)
 {
     int64_t t = 0;
 
-    ae_parse_rfc3339(ae_cs(s), &t);
+    ae_parse_rfc3339(ae_cs(s), &t, NULL);
     return t;
 }
 

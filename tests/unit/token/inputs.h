@@ -147,7 +147,7 @@ static void test_accounts(struct test_inputs *t)
         snprintf(key, sizeof(key), "%s%.*s.passwordMtime", pre,
                  (int)c->name.n, c->name.p);
         s = test_get(t, "argocd-secret", key);
-        c->has_mtime = s.n && ae_parse_rfc3339(s, &c->mtime);
+        c->has_mtime = s.n && ae_parse_rfc3339(s, &c->mtime, NULL);
     }
 }
 
