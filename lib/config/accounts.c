@@ -117,7 +117,7 @@ static int64_t whole(const json_t *v)
 }
 
 /* Go's decoder takes more than jansson does: half a surrogate pair, bytes that
- * are no UTF-8, NUL in names, numbers of any size.  Is the text of that sort? */
+ * are no UTF-8, NUL in names, numbers of any size.  Is it such a text? */
 static bool odd_json(const json_error_t *je)
 {
     switch (json_error_code(je)) {

@@ -34,20 +34,36 @@ static const struct ae_project *find_project(const ae_tokens *t, ae_str name)
 }
 
 /* First by id, if there is one, then by iat, if it is not -1 (T8). */
-static bool role_has_token(const struct ae_project *p, ae_str role,
-                           int64_t iat, ae_str id)
+static bool has_token(const struct ae_jwt_ref *v, size_t n, int64_t iat,
+                      ae_str id)
 {
-    for (size_t i = 0; i < p->ntokens; i++) {
-        const struct ae_role_tokens *r = &p->tokens[i];
-
-        if (!ae_eq(r->role, role))
-            continue;
-        for (size_t j = 0; j < r->n; j++)
-            if ((id.n && ae_eq(r->items[j].id, id))
-                || (iat != -1 && r->items[j].iat == iat))
-                return true;
-    }
+    for (size_t j = 0; j < n; j++)
+        if ((id.n && ae_eq(v[j].id, id)) || (iat != -1 && v[j].iat == iat))
+            return true;
     return false;
+}
+
+/* The status alone counts, but a server that starts brings the roles of the
+ * spec and the status in line: where they differ here, either may be so. */
+static enum ae_token_found role_has_token(const struct ae_project *p,
+                                          ae_str role, int64_t iat, ae_str id)
+{
+    bool status = false, declared = false, spec = false;
+
+    for (size_t i = 0; i < p->ntokens; i++)
+        status |= ae_eq(p->tokens[i].role, role)
+               && has_token(p->tokens[i].items, p->tokens[i].n, iat, id);
+    for (size_t i = 0; i < p->nroles; i++) {
+        const struct ae_role *r = &p->roles[i];
+
+        if (!ae_eq(r->name, role))
+            continue;
+        declared = true;
+        spec |= has_token(r->spec_tokens, r->nspec_tokens, iat, id);
+    }
+    if (status && declared)
+        return AE_FOUND_OK;
+    return status || spec ? AE_FOUND_UNKNOWN : AE_FOUND_REFUSED;
 }
 
 static enum ae_rule check_project(const ae_tokens *t, ae_arena *a,
@@ -56,6 +72,7 @@ static enum ae_rule check_project(const ae_tokens *t, ae_arena *a,
                                   struct ae_who *out)
 {
     const struct ae_project *p;
+    enum ae_token_found      found;
     ae_buf                   b;
 
     out->kind = AE_KIND_PROJECT;
@@ -77,15 +94,17 @@ static enum ae_rule check_project(const ae_tokens *t, ae_arena *a,
         ae_buf_puts(&b, " not found");
         return refuse(out, b.bad ? ae_s(NULL, 0) : ae_buf_str(&b));
     }
-    out->confirmed = role_has_token(p, role, iat, jti);
-    AE_NOTE(tr, AE_TS_ROLE_TOKEN, out->confirmed ? AE_FOUND_OK
-            : AE_FOUND_REFUSED, out->confirmed ? NULL : "it was deleted: make "
-            "a new one (argocd proj role create-token)", "role %.*s, id %.*s, "
-            "issued %lld", (int)role.n, role.p, jti.n ? (int)jti.n : 4,
-            jti.n ? jti.p : "none", (long long)iat);
-    if (out->confirmed) {
+    found = role_has_token(p, role, iat, jti);
+    out->confirmed = found == AE_FOUND_OK;
+    AE_NOTE(tr, AE_TS_ROLE_TOKEN, found, out->confirmed ? NULL
+            : found == AE_FOUND_UNKNOWN ? "the spec and the status of the "
+            "AppProject do not agree on it: take the object as the cluster "
+            "has it" : "it was deleted: make a new one (argocd proj role "
+            "create-token)", "role %.*s, id %.*s, issued %lld", (int)role.n,
+            role.p, jti.n ? (int)jti.n : 4, jti.n ? jti.p : "none",
+            (long long)iat);
+    if (found != AE_FOUND_REFUSED)
         return AE_RULE_OK;
-    }
     ae_buf_init(&b, a, 0);
     ae_buf_puts(&b, "JWT token for role '");
     ae_buf_put(&b, role);

@@ -21,12 +21,19 @@ static struct ae_account accounts[] = {
 static struct ae_jwt_ref refs[] = { { AE_STR("j1"), 100, 0 },
                                     { AE_STR(""), 200, 0 },
                                     { AE_STR("neg"), -1, 0 } };
-static struct ae_role_tokens roles[] = { { AE_STR("r"), refs, 3 } };
+static struct ae_jwt_ref fresh[] = { { AE_STR("new"), 300, 0 } };
+static struct ae_role_tokens roles[] = { { AE_STR("r"), refs, 3 },
+                                         { AE_STR("gone"), refs, 3 } };
+static struct ae_role declared[] = {
+    { .name = { "r", 1 }, .spec_tokens = refs, .nspec_tokens = 3 },
+    { .name = { "s", 1 }, .spec_tokens = fresh, .nspec_tokens = 1 },
+};
 static struct ae_project projects[] = {
     { .name = { "p", 1 }, .ns = { "elsewhere", 9 } },
-    { .name = { "p", 1 }, .tokens = roles, .ntokens = 1 },
+    { .name = { "p", 1 }, .tokens = roles, .ntokens = 2, .roles = declared,
+      .nroles = 2 },
     { .name = { "q", 1 }, .ns = { "argocd", 6 }, .tokens = roles,
-      .ntokens = 1 },
+      .ntokens = 2, .roles = declared, .nroles = 2 },
 };
 
 static ae_heap  heap;
@@ -155,6 +162,10 @@ static void project_rules(void)
        "'p'", false, "another role");
     yes(&in, SUB("proj:q:r", "\"iat\":100"), "proj:q:r", AE_KIND_PROJECT,
         true, "namespace spelled out");
+    yes(&in, SUB("proj:p:s", "\"jti\":\"new\",\"iat\":7"), "proj:p:s",
+        AE_KIND_PROJECT, false, "a token that only the spec has");
+    yes(&in, SUB("proj:p:gone", "\"jti\":\"j1\",\"iat\":7"), "proj:p:gone",
+        AE_KIND_PROJECT, false, "a role that only the status has");
     check(&in, SUB("proj:z\\\"\\n:r", "\"iat\":100"), &r);
     tap_ok(r.verdict == AE_TOKEN_REFUSED && r.no_project
            && ae_eq_lit(r.reason, "appproject.argoproj.io \"z\\\"\\n\" not "

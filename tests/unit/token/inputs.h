@@ -151,6 +151,21 @@ static void test_accounts(struct test_inputs *t)
     }
 }
 
+/* The names alone: as recorded, the spec has the tokens of the status. */
+static void test_roles(struct test_inputs *t, struct ae_project *p,
+                       const json_t *v)
+{
+    const json_t *roles = json_object_get(json_object_get(v, "spec"),
+                                          "roles"), *r;
+    size_t        i;
+
+    p->roles = ae_zalloc(&t->a, (json_array_size(roles) + 1)
+                                * sizeof(*p->roles));
+    json_array_foreach(roles, i, r)
+        p->roles[p->nroles++].name = ae_dup(&t->a,
+                                            ae_json_get_str(r, "name"));
+}
+
 static void test_project(struct test_inputs *t, json_t *v)
 {
     struct ae_project *p = &t->in.projects[t->in.nprojects++];
@@ -161,6 +176,7 @@ static void test_project(struct test_inputs *t, json_t *v)
 
     p->name = ae_dup(&t->a, ae_json_get_str(meta, "name"));
     p->ns = ae_dup(&t->a, ae_json_get_str(meta, "namespace"));
+    test_roles(t, p, v);
     p->tokens = ae_nalloc(&t->a, json_object_size(by) + 1,
                           sizeof(*p->tokens));
     json_object_foreach(by, k, r) {
