@@ -63,13 +63,14 @@ static void unsure(struct reading *r, const char *why)
 
 /* ---- types -------------------------------------------------------------- */
 
-static bool strings_only(const json_t *list)
+/* Numbers and switches in a list of texts become texts; not so alone. */
+static bool scalars_only(const json_t *list)
 {
     const json_t *v;
     size_t        i;
 
     json_array_foreach(list, i, v)
-        if (!json_is_string(v) && !json_is_null(v))
+        if (json_is_object(v) || json_is_array(v))
             return false;
     return json_is_array(list);
 }
@@ -79,7 +80,7 @@ static bool fits(const json_t *v, enum type type)
     switch (type) {
     case T_STRING: return json_is_string(v);
     case T_BOOL:   return json_is_boolean(v);
-    case T_LIST:   return strings_only(v);
+    case T_LIST:   return scalars_only(v);
     default:       return json_is_object(v);
     }
 }
@@ -267,6 +268,20 @@ static int text_of(struct reading *r, const char *name, bool needed,
 
 /* ---- oidc.config -------------------------------------------------------- */
 
+static ae_str audience(struct reading *r, const json_t *v)
+{
+    if (json_is_string(v))
+        return ae_json_str(v);
+    if (json_is_integer(v))
+        return ae_fmt(r->l->a, "%lld", (long long)json_integer_value(v));
+    if (json_is_boolean(v))
+        return json_is_true(v) ? AE_STR("true") : AE_STR("false");
+    if (json_is_real(v))
+        unsure(r, "an audience is a number with a fraction (put it in "
+               "quotes)");
+    return AE_STR("");           /* null */
+}
+
 static int audiences(struct reading *r, struct ae_sso *s)
 {
     const json_t *list = get(r, "allowedAudiences");
@@ -278,9 +293,9 @@ static int audiences(struct reading *r, struct ae_sso *s)
         return ae_err_set(r->l->err, AE_E_NOMEM, "out of memory");
     s->aud = aud;
     for (size_t i = 0; rc == AE_OK && i < n; i++) {
-        ae_str v = ae_json_str(json_array_get(list, i));
+        ae_str v = audience(r, json_array_get(list, i));
 
-        rc = expand(r, v.p ? v : AE_STR(""), true, &aud[s->naud++]);
+        rc = v.p ? expand(r, v, true, &aud[s->naud++]) : AE_E_NOMEM;
     }
     if (n || rc != AE_OK)
         return rc;
