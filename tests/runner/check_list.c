@@ -252,8 +252,9 @@ static int verdict(const json_t *c, int status, ae_str body, bool forward,
             ok = ok || same(c, body, ae_json_str(alt));
     }
     if (!ok)
-        snprintf(why, n, "got %s%d %.400s, want %lld %.400s",
-                 forward ? "forward " : "", status, body.p ? body.p : "",
+        snprintf(why, n, "got %s%d %.*s, want %lld %.400s",
+                 forward ? "forward " : "", status,
+                 (int)(body.n < 400 ? body.n : 400), body.p ? body.p : "",
                  (long long)json_integer_value(json_object_get(c, "status")),
                  text(c, "body"));
     return ok ? CHECK_PASS : CHECK_FAIL;
