@@ -64,8 +64,17 @@ HARDEN += -D_FORTIFY_SOURCE=2
 endif
 endif
 
+# see configure; another compiler may not know it
+ifneq ($(CC),$(TUNED_CC))
+override TUNE :=
+endif
+ifneq ($(findstring -fsanitize,$(CFLAGS)),)
+override TUNE :=
+endif
+
 AE_CPPFLAGS := -Ilib -D_GNU_SOURCE -include build/ae_config.h
-AE_CFLAGS = -std=c11 $(AE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN)
+AE_CFLAGS = -std=c11 $(AE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(TUNE) $(HARDEN) \
+    $(WARN)
 # one set of objects for archive, shared library and modules
 PICFLAGS := -fPIC -fno-semantic-interposition
 LIBS := -ljansson -lcrypto -ljwt -llmdb -lpcre2-8 -lyaml -lxxhash -lz \
@@ -296,7 +305,7 @@ fuzz: $(LIBFUZZ) $(FUZZ)
 
 # nginx's own build, out of its tree.  Its make must not inherit our variables.
 NGX_OUT := $(abspath $(B))/nginx
-NGX_CC := -g -O2 -fPIC -fstack-protector-strong -Wformat \
+NGX_CC := -g -O2 $(TUNE) -fPIC -fstack-protector-strong -Wformat \
     -Werror=format-security -Wdate-time -D_FORTIFY_SOURCE=2
 NGX_LD := -Wl,-z,relro -Wl,-z,now -fPIC
 ifeq ($(ASAN),1)

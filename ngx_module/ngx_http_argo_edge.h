@@ -67,22 +67,13 @@ typedef struct {
 
 
 typedef struct {
+    /* first what each phase asks for, in as few lines of memory as may be */
     ngx_http_request_t             *request;
     ngx_http_argo_edge_main_conf_t *mcf;
     ngx_http_argo_edge_loc_conf_t  *lcf;
     ae_txn                         *txn;
     void                           *spare;     /* for the transaction */
-    struct ae_req                   req;
-    struct ae_act                   act;
     ngx_http_handler_pt             content;   /* the location's own */
-    ngx_http_argo_edge_fetch_t      fetch;
-    ngx_chain_t                    *free_windows;  /* of a large body */
-    ngx_chain_t                    *busy_windows;
-    ngx_uint_t                      nwindows;
-    uint64_t                        left;
-    off_t                           fed;
-    off_t                           expected;  /* -1: chunked */
-    ngx_event_t                     watch;     /* of a stream */
     unsigned                        waiting:1; /* for a sub-request */
     unsigned                        reading:1; /* the request body */
     unsigned                        terminal:1;
@@ -94,6 +85,16 @@ typedef struct {
     unsigned                        sent:1;      /* what replaced it */
     unsigned                        redirected:1;
     unsigned                        recursive:1; /* recursive_error_pages */
+    struct ae_act                   act;
+    struct ae_req                   req;
+    ngx_http_argo_edge_fetch_t      fetch;
+    ngx_chain_t                    *free_windows;  /* of a large body */
+    ngx_chain_t                    *busy_windows;
+    ngx_uint_t                      nwindows;
+    uint64_t                        left;
+    off_t                           fed;
+    off_t                           expected;  /* -1: chunked */
+    ngx_event_t                     watch;     /* of a stream */
 } ngx_http_argo_edge_ctx_t;
 
 

@@ -304,20 +304,20 @@ enum ae_who {
 };
 
 struct ae_txn {
+    /* What a forwarded request asks for again and again, close together: with
+     * many of them under way a line of memory has grown cold by the time that
+     * the answer comes. */
     ae_engine           *e;
     const ae_loc        *loc;
     const struct ae_req *req;
     ae_snapshot         *snap;
-    ae_arena             a;
     int64_t              wall_us, mono_us;
-
-    struct ae_target     tgt;
-    struct ae_cred       cred;
-    enum ae_who          who;
     struct ae_identity  *id;
-    struct ae_identity  *peek;      /* gRPC in pass mode: for limits only */
     struct ae_rights    *rights;
-    struct ae_checks     checks;
+    /* the path */
+    uint32_t             idle;      /* bit i: step i has nothing to do */
+    uint8_t              step, nsteps;
+    bool                 done;      /* |act| is terminal and stays */
     bool                 api;       /* below /api/, or grpc */
     bool                 terminal;  /* the websocket of /terminal */
     bool                 extension; /* /extensions/: Argocd-* pass */
@@ -326,115 +326,105 @@ struct ae_txn {
     bool                 no_project; /* token of a project that we lack */
     bool                 no_cache;  /* a rule says so */
     bool                 ruled;     /* refused by a rule: where it stands */
-    ae_str               rule_file;
-    uint32_t             rule_line;
-    const struct ae_target *about;  /* what is decided: &tgt or &bound */
-
-    enum ae_verdict      verdict;   /* of the request's own checks */
     bool                 decided;   /* |verdict| means something */
     bool                 recalled;  /* it was made by an earlier request */
     bool                 certain;   /* every check was FIXED and settled */
-    struct ae_decision   why;       /* of the check that settled */
-    const struct ae_check *at;      /* that check; its object: ae_asked() */
-    const char          *reason;    /* static text, for logs */
-    const char          *cache_var; /* "hit", "miss", ... */
-    ae_str               project;   /* known project, for logs */
-
-    /* limits */
-    const char          *limit_var; /* "passed", "rejected", ... */
-    const struct ae_limit_conf *limit_at; /* the one that said it */
-    bool                 limit_addr_done, limit_done, limit_login;
-    uint64_t             hook_tag;  /* of a push that was booked */
-    bool                 wait_held;
-    int64_t              wait_slot; /* of those who wait, if |wait_held| */
-    size_t               nheld;
-    struct ae_txn       *held_prev, *held_next; /* e->holders */
-    struct ae_taken      limit_took; /* of |limit_at| */
-
-    /* request body (NEED_BODY) */
-    ae_buf               body;
-    bool                 body_done, body_big;
     bool                 checks_made;
-    json_t              *json;       /* the parsed body, owned */
-
-    /* cache */
-    bool                 store_wanted;
-    bool                 cache_class; /* the operation may be cached at all */
-    struct ae_cache_key  key;
-    bool                 shared;     /* |key| is that of all who have equal
-                                        rights; own_key is the caller's */
-    bool                 own_made, kept_own;
-    ae_str              *tags; size_t ntags;
-    const ae_str        *wtags; size_t nwtags; /* moved by this request */
-    bool                 wtags_made;
-    int64_t              quar_until;
-    struct ae_client_cc  cc;         /* the client's wishes */
-    const char          *fwd;        /* why it goes upstream (RFC 9211) */
-    struct ae_entry     *stale;      /* for RFC 5861 */
-    bool                 claimed;    /* others may wait for us */
-    bool                 refreshing; /* the client has its answer */
-    bool                 waiting;    /* we wait, or have waited, for others */
-    uint64_t             ticket;
-    int64_t              wait_until_us;
-    unsigned             waits;
-    struct ae_list_page *page;       /* edge.* of the query; NULL: none */
-    struct ae_copy      *copy;       /* its bytes may be in the answer */
-    ae_str               next_page;  /* cursor, if there is more */
-    bool                 list_shadow;/* the answer is compared and learnt */
-    ae_str               list_body;  /* what enforce would have sent */
-    int64_t              list_ttl_us;
-    bool                 list_asked, list_came, list_claimed; /* full list,
-                                        by the service token */
-    struct ae_cache_key  list_key;
-    uint64_t             list_ticket;
-    struct ae_identity  *list_id;    /* of the service token */
-    bool                 copy_new;   /* made of this answer, not yet stored */
-    struct {                         /* documents of the SSO provider */
-        uint32_t id;                 /* sub-request under way, 0 none */
-        bool     tried, came, fresh;
-        ae_str   discovery, jwks_at;
-    } kf;
+    bool                 body_done, body_big;
+    bool                 limit_addr_done, limit_done, limit_login;
+    bool                 wait_held; /* |wait_slot| is ours */
     bool                 fetch_done; /* the one look-up has ended */
     bool                 probe_done; /* and the one probe */
     bool                 logout;    /* |id| is who logs out */
     bool                 cut;       /* a stream that was broken off */
-    char                 watched[17]; /* snapshot that it was held against */
-    int64_t              revoked_ns; /* |id| was logged out here: seen then */
-    ae_str               fetched;    /* project that it showed */
-
-    struct ae_purge     *purge;      /* by hand: purge.c */
-
-    /* answer */
-    uint8_t              step, nsteps;
-    uint32_t             idle;      /* bit i: step i has nothing to do */
-    bool                 done;      /* |act| is terminal and stays */
-    struct ae_act        act;
-    bool                 id_made;    /* |id_hex| is there */
+    bool                 id_made;   /* |id_hex| is there */
+    bool                 store_wanted;
+    bool                 cache_class; /* the operation may be cached at all */
+    bool                 wtags_made;
+    bool                 shared;    /* |key| is that of all who have equal
+                                       rights; own_key is the caller's */
+    bool                 own_made, kept_own;
+    bool                 claimed;   /* others may wait for us */
+    bool                 refreshing; /* the client has its answer */
+    bool                 waiting;   /* we wait, or have waited, for others */
+    bool                 list_shadow; /* the answer is compared and learnt */
+    bool                 list_asked, list_came, list_claimed; /* full list, by
+                                                    the service token */
+    bool                 copy_new;  /* made of this answer, not yet stored */
+    bool                 resp_seen, resp_ended;
+    bool                 want_401, want_compare, want_store;
+    enum ae_who          who;
+    enum ae_verdict      verdict;   /* of the request's own checks */
     int                  shadow_status; /* what enforce would have said */
+    unsigned             waits;
+    int                  resp_status;
+    /* what there may be to end, or to answer for */
+    size_t               nheld, nset, nresp_set, ntrace, nwtags, nreply_hdr;
+    struct ae_keep      *keep;      /* a large answer under way */
+    struct ae_identity  *peek;      /* gRPC in pass mode: for limits only */
+    json_t              *json;      /* the parsed body, owned */
+    struct ae_copy      *copy;      /* its bytes may be in the answer */
+    struct ae_identity  *list_id;   /* of the service token */
+    struct ae_entry     *stale;     /* for RFC 5861 */
+    const struct ae_target *about;  /* what is decided: &tgt or &bound */
+    const struct ae_check *at;      /* that check; its object: ae_asked() */
+    const char          *reason;    /* static text, for logs */
+    const char          *cache_var; /* "hit", "miss", ... */
+    const char          *limit_var; /* "passed", "rejected", ... */
+    const struct ae_limit_conf *limit_at; /* the one that said it */
+    const ae_str        *wtags;     /* moved by this request */
+    int64_t              quar_until;
+    uint64_t             hook_tag;  /* of a push that was booked */
+    int64_t              revoked_ns; /* |id| was logged out here: seen then */
+    struct ae_list_page *page;      /* edge.* of the query; NULL: none */
+    struct ae_collect    resp;
+
+    struct ae_target     tgt;
+    struct ae_act        act;
+    ae_arena             a;
+    struct ae_cred       cred;
+    struct ae_decision   why;       /* of the check that settled */
+    struct ae_checks     checks;
+
+    ae_str               project;   /* known project, for logs */
+    ae_buf               body;      /* of the request (NEED_BODY) */
+    struct ae_cache_key  key;
+    ae_str              *tags; size_t ntags;
+    struct ae_client_cc  cc;        /* the client's wishes */
+    const char          *fwd;       /* why it goes upstream (RFC 9211) */
+    ae_str               next_page; /* cursor, if there is more */
+    ae_str               list_body; /* what enforce would have sent */
+    struct {                        /* documents of the SSO provider */
+        uint32_t id;                /* sub-request under way, 0 none */
+        bool     tried, came, fresh;
+        ae_str   discovery, jwks_at;
+    } kf;
+    char                 watched[17]; /* snapshot that it was held against */
+    ae_str               fetched;   /* project that it showed */
+    struct ae_purge     *purge;     /* by hand: purge.c */
     ae_str               shadow_body;
     struct ae_entry     *apart;     /* to be read in pieces */
-    uint64_t             apart_at;
-    size_t               nreply_hdr;
-    size_t               nset;
-    size_t               ntrace;
-
-    /* response */
-    bool                 resp_seen, resp_ended;
-    int                  resp_status;
-    ae_str               resp_ctype;
-    struct ae_collect    resp;
-    struct ae_keep      *keep;      /* a large answer under way */
-    const char          *keep_why;  /* ... is not kept */
+    const char          *keep_why;  /* the answer is not kept */
     size_t               small;     /* collected before it counts as large */
-    bool                 want_401, want_compare, want_store;
-    int64_t              max_age_s;  /* of the upstream, -1 none */
-    size_t               nresp_set;
+    int64_t              max_age_s; /* of the upstream, -1 none */
 
     /* From here on nothing is zeroed at the start: counted by what stands
      * above, or written before it is read. */
     struct ae_act        instead;   /* of a failed answer; FAIL: none */
-    struct ae_cache_key  own_key;   /* if own_made */
+    ae_str               rule_file; /* if |ruled| */
+    uint32_t             rule_line;
+    int64_t              wait_slot; /* of those who wait, if |wait_held| */
+    struct ae_txn       *held_prev, *held_next; /* e->holders, if |nheld| */
+    struct ae_taken      limit_took; /* of |limit_at| */
+    uint64_t             ticket;    /* if |claimed| */
+    int64_t              wait_until_us; /* if |waiting| */
+    int64_t              list_ttl_us; /* if |list_shadow| */
+    struct ae_cache_key  list_key;  /* if |list_claimed| */
+    uint64_t             list_ticket;
+    uint64_t             apart_at;  /* if |apart| */
+    ae_str               resp_ctype; /* if |want_store| */
     uint64_t             gen[AE_CACHE_TAGS_MAX];
+    struct ae_cache_key  own_key;   /* if own_made */
     char                 id_hex[32];
     struct ae_field      reply_hdr[12];
     struct ae_field      set[8];
