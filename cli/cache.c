@@ -1,11 +1,13 @@
 /* cache.c - the shared LMDB cache, seen from outside the servers. */
-#include "cli.h"
+#include "survey.h"
 #include "cache/cache.h"
 #include "route/route.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#define PATIENCE 20 /* of 50 ms: another process holds the writer lock */
 
 static int open_store(struct cli *c, bool read_only, ae_store **s)
 {
@@ -75,20 +77,46 @@ static int ls(struct cli *c, ae_store *s)
                   : EXIT_YES;
 }
 
+struct purge { struct cli *c; size_t seen, all; };
+
 static bool owned(void *ctx, const struct ae_entry *head)
 {
-    return ae_entry_for(head, ae_cs(((struct cli *)ctx)->identity));
+    struct purge *p = ctx;
+
+    p->seen++;
+    return ae_entry_for(head, ae_cs(p->c->identity));
+}
+
+/* In short steps, as over HTTP: stores of the servers get in between. */
+static int64_t in_steps(struct purge *p, ae_store *s, const char *tag)
+{
+    struct ae_purge_at at = { .done = false };
+    int64_t            n = 0, k = 0;
+
+    for (int busy = 0; !at.done && busy < PATIENCE;) {
+        k = p->c->identity ? s->ops->drop(s, owned, p, &at)
+                           : s->ops->purge(s, ae_cs(tag), &at);
+        if (k < 0 && k != AE_E_BUSY)
+            break;
+        busy = k < 0 ? busy + 1 : 0;
+        n += k > 0 ? k : 0;
+        /* of a tag nobody knows how much it is: at most all */
+        cli_progress(p->c, "purging",
+                     p->c->identity ? p->seen : (size_t)n, p->all);
+    }
+    cli_progress(p->c, "purging", 1, 1);
+    return at.done || n ? n : k;
 }
 
 static int purge(struct cli *c, ae_store *s)
 {
     const char *tag = c->tag ? c->tag : c->narg > 1 ? c->arg[1] : NULL;
+    struct purge p = { c, 0, s->stat.entries + 1 };
     int64_t     n;
 
     if (!!tag + !!c->identity + c->all > 1)
         return cli_fail(EXIT_USAGE, "one of --tag, --identity and --all");
-    n = c->identity ? s->ops->drop(s, owned, c, NULL)
-                    : s->ops->purge(s, ae_cs(tag), NULL);
+    n = in_steps(&p, s, tag);
     if (n < 0)
         return cli_fail(EXIT_INPUT, "nothing was purged (%lld); is a server "
                         "holding the writer lock?", (long long)n);
@@ -211,6 +239,6 @@ const struct command cmd_cache = {
 "       projects, project:NAME, clusters, ...), what was stored for the\n"
 "       caller --identity NAME, or --all\n\n"
 "  argo-edge cache purge --tag project:team-a --cache /var/cache/argo-edge\n",
-    .options = "cache json tag identity all",
+    .options = "cache json tag identity all progress",
     .min_arg = 1, .max_arg = 2, .run = run,
 };

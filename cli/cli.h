@@ -31,7 +31,7 @@ struct cli {
     ae_heap     heap;
     ae_arena    a;           /* lives for the whole run */
     const char *tag, *identity; /* of cache purge */
-    bool        all;
+    bool        all, progress;
 };
 
 struct command {

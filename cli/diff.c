@@ -241,12 +241,12 @@ static json_t *everybody(struct diff *d)
     for (size_t i = 0; i < people.n; i++) {
         ae_str name = people.v[i];
 
-        cli_progress("comparing", i, people.n);
+        cli_progress(d->c, "comparing", i, people.n);
         o = person(d, name, is_role(name) ? AS_ROLE : AS_EITHER, NULL);
         if (o)
             json_array_append_new(list, o);
     }
-    cli_progress("comparing", 1, 1);
+    cli_progress(d->c, "comparing", 1, 1);
     return list;
 }
 
@@ -375,6 +375,6 @@ const struct command cmd_diff = {
 "Exit code 0 if nothing changes, 1 if something does.\n\n"
 "  argo-edge diff policy-now.csv policy-new.csv\n"
 "  argo-edge diff /etc/argo-edge ./new --audit /var/log/argo-edge/audit.log\n",
-    .options = "namespace projects audit json",
+    .options = "namespace projects audit json progress",
     .min_arg = 2, .max_arg = 2, .run = run,
 };

@@ -47,6 +47,8 @@ static const struct { const char *name, *arg, *help; } options[] = {
     { "ca", "FILE", "authorities to trust instead of the system's" },
     { "interval", "TIME", "how often to look; default 2s" },
     { "once", NULL, "look once" },
+    { "progress", NULL, "say on standard error how far it is, also where that\n"
+      "                      is no terminal" },
     { "token-file", "FILE", "a file with a token of Argo CD" },
     { "json", NULL, "print JSON" },
 };
@@ -170,6 +172,8 @@ static bool *flag(struct cli *c, const char *name)
         return &c->explain;
     if (strcmp(name, "once") == 0)
         return &c->once;
+    if (strcmp(name, "progress") == 0)
+        return &c->progress;
     if (strcmp(name, "trace") == 0)
         return &c->trace;
     return NULL;

@@ -288,10 +288,25 @@ void rule_print(const json_t *rule)
     print_json_str(json_object_get(rule, "text"));
 }
 
-void cli_progress(const char *what, size_t done, size_t all)
+/* Lines instead of one that changes where there is no terminal. */
+static void progress_line(const char *what, size_t done, size_t all)
 {
-    if (!isatty(STDERR_FILENO))
+    static size_t last = SIZE_MAX;
+    size_t        percent = done >= all ? 100 : done * 100 / all;
+
+    if (percent != last)
+        fprintf(stderr, "%s %zu%%\n", what, percent);
+    last = percent;
+}
+
+void cli_progress(const struct cli *c, const char *what, size_t done,
+                  size_t all)
+{
+    if (!isatty(STDERR_FILENO)) {
+        if (c->progress)
+            progress_line(what, done, all);
         return;
+    }
     if (done >= all)
         fputs("\r\033[K", stderr);
     else

@@ -45,8 +45,10 @@ void print_json_str(const json_t *v);
 /* "applications" for "apps" and the like. */
 ae_str long_name(const char *s);
 
-/* Says on a terminal how far we are; |done| == |all| wipes it. */
-void cli_progress(const char *what, size_t done, size_t all);
+/* Says on a terminal, or with --progress, how far we are; |done| == |all| ends
+ * it. */
+void cli_progress(const struct cli *c, const char *what, size_t done,
+                  size_t all);
 
 int replay_audit(struct cli *c, const struct world *from,
                  const struct world *to);

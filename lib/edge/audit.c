@@ -8,8 +8,11 @@
  */
 #include "edge/edge.h"
 
+#include <stdlib.h>
+
 #define TEXT_MAX 512     /* bytes of one client text */
 #define GROUPS_MAX 64
+#define ROLES_MAX 32
 #define LINE_MAX_BYTES 16384
 
 ae_str ae_decision_id(ae_txn *t)
@@ -230,8 +233,40 @@ static void put_token(ae_buf *b, ae_txn *t)
     text(b, "argo_edge.token_id_hash", ae_s(hex, sizeof hex));
 }
 
+/* "a","b": the same for all requests of these rights.  NULL: no memory. */
+static const char *roles_of(ae_txn *t, struct ae_rights *r)
+{
+    char *known = atomic_load(&r->roles), *mine;
+    ae_str role[ROLES_MAX], all;
+    ae_buf b;
+    size_t n;
+
+    if (known)
+        return known;
+    n = ae_principal_roles(r->principal, role, ROLES_MAX);
+    ae_buf_init(&b, &t->a, LINE_MAX_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        if (i)
+            ae_buf_putc(&b, ',');
+        quote(&b, role[i]);
+    }
+    all = ae_buf_str(&b);
+    mine = b.bad ? NULL : malloc(all.n + 1);
+    if (!mine)
+        return NULL;
+    if (all.n)
+        memcpy(mine, all.p, all.n);
+    mine[all.n] = '\0';
+    if (atomic_compare_exchange_strong(&r->roles, &known, mine))
+        return mine;
+    free(mine);
+    return known;
+}
+
 static void put_user(ae_buf *b, ae_txn *t)
 {
+    const char *roles;
+
     text(b, "argo_edge.token_kind", ae_cs(ae_caller_name(ae_caller_of(t))));
     if (!t->id)
         return;
@@ -239,6 +274,9 @@ static void put_user(ae_buf *b, ae_txn *t)
          : ae_var_raw(t, AE_V_SUBJECT));
     if (t->id->kind != AE_KIND_ANONYMOUS)
         put_token(b, t);
+    roles = t->rights ? roles_of(t, t->rights) : NULL;
+    if (roles && *roles)
+        ae_buf_printf(b, ",\"user.roles\":[%s]", roles);
     if (!t->rights || !t->rights->subject.ngroups)
         return;
     ae_buf_puts(b, ",\"argo_edge.groups\":[");
@@ -260,6 +298,10 @@ static void put_question(ae_buf *b, ae_txn *t)
         text(b, "argo_edge.resource", c->resource);
         text(b, "argo_edge.action", c->action);
         text(b, "argo_edge.object", ae_whole_object(t));
+        if (c->obj == AE_OBJ_LIST)
+            ae_buf_puts(b, ",\"argo_edge.list\":true");
+        else if (c->obj != AE_OBJ_FIXED)
+            text(b, "argo_edge.object_suffix", c->suffix);
     }
     if (t->purge) {
         text(b, "argo_edge.purge_tag", t->purge->tag);

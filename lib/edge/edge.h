@@ -73,6 +73,7 @@ struct ae_rights {
     _Atomic int       class_known; /* 0 not asked yet, 1 yes, -1 none */
     char              shared[39];  /* scope of all who have equal ones */
     uint64_t          serial;      /* of this engine, never given twice */
+    char *_Atomic     roles;       /* for records, when first asked for */
 };
 
 int  ae_rights_new(ae_snapshot *s, struct ae_identity *id,

@@ -310,5 +310,6 @@ void ae_rights_unref(struct ae_rights *r)
         ae_principal_free(r->principal);
     ae_heap_free(&r->heap);
     ae_snapshot_unref(r->snap);
+    free(atomic_load(&r->roles));
     free(r);
 }

@@ -145,6 +145,10 @@ typedef struct ae_principal ae_principal;
 int  ae_principal_new(const ae_policy *p, const struct ae_subject *s,
                       ae_principal **out);           /* copies |s| */
 void ae_principal_free(ae_principal *pr);
+/* Names of the roles that the caller holds by lines of the global policy, the
+ * default role included, at most |max|; they live as long as the principal and
+ * its policy.  Without memory: none. */
+size_t ae_principal_roles(const ae_principal *pr, ae_str *out, size_t max);
 
 /* The decision.  Never fails: errors give deny (R2) or unknown (budget). */
 void ae_decide(ae_principal *pr, ae_str resource, ae_str action,

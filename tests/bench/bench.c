@@ -1,12 +1,14 @@
 /*
- * bench.c - build/tests/bench [--quick] [NAME...]
- * Prints "NAME VALUE UNIT" lines: medians of interleaved runs.  A NAME may be
+ * bench.c - build/tests/bench [--quick] [--progress] [NAME...]
+ * Prints "NAME VALUE UNIT" lines: medians of interleaved runs.  On a terminal,
+ * or with --progress, standard error says which group runs.  A NAME may be
  * a prefix (decide, ratio.hit2k); without any, everything runs.
  */
 #include "bench.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static char **wanted;
 static int    nwanted;
@@ -32,6 +34,19 @@ static int group_wanted(const char *const *prefix)
     return 0;
 }
 
+static int progress;
+
+static int runs(const char *group, const char *const *prefix)
+{
+    if (!group_wanted(prefix))
+        return 0;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[Kbench: %s\r", group);
+    else if (progress)
+        fprintf(stderr, "bench: %s\n", group);
+    return 1;
+}
+
 static void emit(const char *name, double value, const char *unit)
 {
     if (!bench_wanted(name))
@@ -54,31 +69,37 @@ int main(int argc, char **argv)
     static const char *const http[] = { "http.", "ratio.", NULL };
     int                      quick = 0, i = 1;
 
-    if (i < argc && strcmp(argv[i], "--quick") == 0) {
-        quick = 1;
-        i++;
+    for (; i < argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0)
+            quick = 1;
+        else if (strcmp(argv[i], "--progress") == 0)
+            progress = 1;
+        else
+            break;
     }
     if (i < argc && argv[i][0] == '-') {
-        fprintf(stderr, "usage: bench [--quick] [NAME...]\n");
+        fprintf(stderr, "usage: bench [--quick] [--progress] [NAME...]\n");
         return 2;
     }
     wanted = argv + i;
     nwanted = argc - i;
-    if (group_wanted(policy))
+    if (runs("policy", policy))
         bench_policy(quick, emit);
-    if (group_wanted(token))
+    if (runs("token", token))
         bench_token(quick, emit);
-    if (group_wanted(store))
+    if (runs("store", store))
         bench_store(quick, emit);
-    if (group_wanted(limit))
+    if (runs("limit", limit))
         bench_limit(quick, emit);
-    if (group_wanted(list))
+    if (runs("list", list))
         bench_list(quick, emit);
-    if (group_wanted(http) && bench_http(quick, emit))
+    if (runs("http", http) && bench_http(quick, emit))
         return 1;
-    if (group_wanted(http) && bench_http200k(quick, emit))
+    if (runs("http, 200 KB", http) && bench_http200k(quick, emit))
         return 1;
-    if (group_wanted(http) && bench_httpd(quick, emit))
+    if (runs("http, httpd", http) && bench_httpd(quick, emit))
         return 1;
+    if (isatty(STDERR_FILENO))
+        fputs("\033[K", stderr);
     return 0;
 }

@@ -118,6 +118,8 @@ scenarios(sub { sight_setup(settings => { limit => "apikey rate=1000r/s" }) },
         'and the log has the same';
     is $e[0]{'http.response.status_code'}, 403, 'status';
     is $e[0]{'user.id'}, 'bob', 'who';
+    is_deeply $e[1]{'user.roles'}, ['role:readonly'], 'with which roles';
+    ok !exists $e[0]{'user.roles'}, 'bob has none';
     is $e[0]{'url.path'}, '/api/v1/projects/teama', 'what, without the query';
     is $e[0]{'source.ip'}, '127.0.0.1', 'from where';
     is $e[0]{'trace.id'}, $trace, 'the trace';

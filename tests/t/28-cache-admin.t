@@ -121,6 +121,14 @@ scenarios({ settings => { lists => 'off' }, server => {
         is cache($w, 'purge', '--identity', 'nobody-at-all')->{purged}, 0,
             'none of who has none';
     } },
+    { id => 'A02b', say => 'a purge says how far it is', run => sub {
+          my ($w) = @_;
+          $w->ask(alice => 'GET /api/v1/applications/a1');
+          my ($rc, $out) = $w->_cache_cli('purge', '--identity', 'alice',
+              '--progress');
+          is $rc, 0, 'purged';
+          like $out, qr/^purging \d+%$/m, 'on standard error';
+      } },
     { id => 'A03', say => 'purge of everything', run => sub {
         my ($w) = @_;
         fill($w);

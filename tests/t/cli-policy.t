@@ -146,6 +146,33 @@ is_run(1, [qr{^- dora would lose applications, sync, team-a/prod  \(3 requests, 
 is_run(0, qr/0 lost, 0 gained/, 'diff', $old, $old, '--audit', $log);
 $j = json_of('diff', $old, $new, '--audit', $log);
 is($j->{lost}[0]{requests}, 3, 'requests are counted');
+# lists, objects without a project, and what asks nothing
+my @list = map { encode_json({ '@timestamp' => '2026-01-02T03:04:05.678Z',
+    'user.id' => $_->[0], 'argo_edge.resource' => 'applications',
+    'argo_edge.action' => 'get', 'argo_edge.groups' => $_->[1],
+    %{ $_->[2] } }) . "\n" }
+    ['newcomer', [], { 'argo_edge.list' => JSON::PP::true }],
+    ['dora', ['team-a-devs'], { 'argo_edge.list' => JSON::PP::true }],
+    ['boss', [], { 'argo_edge.object_suffix' => 'x' }],
+    ['dora', ['team-a-devs'], { 'argo_edge.object_suffix' => 'x' }];
+my $lists = put('lists.log', join '', line('dora', 'get', 'team-a/web', @groups),
+    line('dora', 'get', 'team-b/web', @groups), @list,
+    encode_json({ 'event.reason' => 'no token' }) . "\n",
+    encode_json({ 'user.id' => 'dora' }) . "\n");
+is_run(1, [qr/^~ newcomer would see another list of applications: 1 of 2 objects in the log, was 0  \(1 request\)\n    rights differ on team-a\/\*$/m,
+    qr/^1 callers would see other lists$/m,
+    qr/^- boss would lose applications, get, x /m,
+    qr/^1 questions name an application without its project/m,
+    qr/; 2 lines say nothing that a policy decides$/m, qr/^  1: no token$/m,
+    qr/^  1: nothing that a policy decides$/m],
+    'diff', $old, $new, '--audit', $lists);
+$j = json_of('diff', $old, $new, '--audit', $lists);
+is_deeply($j->{lists}[0]{differ_on}, ['team-a/*'], 'lists, as JSON');
+is_deeply($j->{left_out_by}, { 'no token' => 1,
+    'nothing that a policy decides' => 1 }, 'each reason has its number');
+is(scalar @{ $j->{lists} }, 1, 'who sees what they saw is not named');
+is_run(1, qr/^deciding \d+%$/m, 'diff', $old, $new, '--audit', $lists,
+    '--progress');
 is_run(3, qr/bad\.log:2: not a line of an audit log/, 'diff', $old, $new,
     '--audit', put('bad.log', line('a', 'get', 'x/y') . "nonsense\n"));
 is_run(3, qr/nolog/, 'diff', $old, $new, '--audit', "$dir/nolog");

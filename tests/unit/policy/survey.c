@@ -149,6 +149,35 @@ static void hostile(void)
     ae_policy_free(r);
 }
 
+/* What a record names as user.roles. */
+static void held(void)
+{
+    static const ae_str g[] = { { "team-dev", 8 }, { "unheard-of", 10 } };
+    ae_policy          *p = make(AE_MATCH_GLOB, true);
+    struct ae_subject   who[3] = {
+        { .kind = AE_SUBJ_CLAIMS, .id = AE_STR("bob"), .groups = g,
+          .ngroups = 2 },
+        { .kind = AE_SUBJ_CLAIMS, .id = AE_STR("proj:px:r") },
+        { .kind = AE_SUBJ_CLAIMS, .id = AE_STR("nobody") },
+    };
+    ae_str role[4];
+    size_t n[3];
+
+    for (int i = 0; i < 3; i++) {
+        ae_principal *pr;
+
+        if (ae_principal_new(p, &who[i], &pr))
+            exit(EXIT_FAILURE);
+        n[i] = ae_principal_roles(pr, role, 4);
+        tap_ok(n[i] == (i < 2) && (i == 2 || ae_eq(role[0], ae_cs(i
+               ? "proj:px:r" : "role:dev"))), "roles of %.*s",
+               (int)who[i].id.n, who[i].id.p);
+        tap_ok(ae_principal_roles(pr, role, 0) == 0, "no room, none");
+        ae_principal_free(pr);
+    }
+    ae_policy_free(p);
+}
+
 int main(void)
 {
     const char *actions, *name;
@@ -159,6 +188,7 @@ int main(void)
     reached();
     examples();
     hostile();
+    held();
     while ((name = ae_policy_asks(n, &actions)))
         n++;
     tap_ok(n == 12, "twelve resources");
