@@ -141,6 +141,11 @@ static void rows(const json_t *list, bool live)
     const json_t *e;
     size_t        i;
 
+    if (json_array_size(list))
+        printf("%-12s  %s%-24s %-16s %-9s %-28s %s\n", live ? "time (UTC)"
+               : " times", live ? "result   " : "", "who", "resource",
+               "action", "object", live ? "cache" : "why");
+
     json_array_foreach(list, i, e) {
         if (i >= ROWS)
             return;
@@ -149,7 +154,7 @@ static void rows(const json_t *list, bool live)
             printf("  ");
             put(e, "result", 8);
         } else {
-            printf("%6lld  ", number(e, "n"));
+            printf("%6lld        ", number(e, "n"));
         }
         put(e, ae_json_get_str(e, "subject").n ? "subject" : "peer", 24);
         put(e, "resource", 16);
@@ -168,25 +173,30 @@ static void show(const json_t *d, long long before, int every)
     const json_t *p = json_object_get(d, "policy");
     long long     seen = number(c, "cache_hit") + number(c, "cache_miss")
                        + number(c, "cache_bypass");
+    json_t       *keys = json_object_get(d, "keys");
 
     printf("argo-edge   configuration %s   %s\n",
            json_string_value(json_object_get(p, "id")),
            json_is_true(json_object_get(p, "stale"))
            ? "STALE: the inputs do not load" : "policy up to date");
+    if (!json_is_true(json_object_get(d, "shared")))
+        puts("these are the numbers of ONE worker: set argo_edge_zone");
+    if (!json_is_true(json_object_get(keys, "secret")))
+        puts("no server.secretkey: tokens cannot be verified");
     printf("requests %lld", number(c, "requests"));
     if (before >= 0)
         printf(" (%.1f/s)", (double)(number(c, "requests") - before)
                / (double)every);
-    printf("   cache %.1f%% of %lld   refused %lld   left to Argo CD %lld   "
-           "limited %lld\n\ntop refusals\n", seen ? 100.0
-           * (double)number(c, "cache_hit") / (double)seen : 0.0, seen,
-           number(c, "refused_400") + number(c, "refused_401")
+    printf("   passed on to Argo CD %lld   from the cache %lld of %lld "
+           "(%.1f%%)\nrefused %lld   refused by limits %lld\n\n"
+           "TOP REFUSALS\n", number(c, "forwarded"), number(c, "cache_hit"),
+           seen, seen ? 100.0 * (double)number(c, "cache_hit") / (double)seen
+           : 0.0, number(c, "refused_400") + number(c, "refused_401")
            + number(c, "refused_403") + number(c, "refused_other"),
-           number(c, "forwarded"), number(c, "limit_rejected"));
+           number(c, "limit_rejected"));
     rows(json_object_get(d, "top"), false);
-    puts("\nlive decisions");
+    puts("\nLIVE DECISIONS, the newest first");
     rows(json_object_get(d, "recent"), true);
-    fflush(stdout);
 }
 
 static int one_round(struct cli *c, const struct place *p, ae_str token,
@@ -208,6 +218,9 @@ static int one_round(struct cli *c, const struct place *p, ae_str token,
         if (!c->once && isatty(STDOUT_FILENO))
             fputs("\033[H\033[2J", stdout);
         show(d, *before, every);
+        if (!c->once && isatty(STDOUT_FILENO))
+            printf("\nevery %d s; ends with ctrl-c\n", every);
+        fflush(stdout);
         *before = number(json_object_get(d, "counters"), "requests");
         json_decref(d);
     }
@@ -249,7 +262,8 @@ const struct command cmd_top = {
     .help =
 "Reads the status page (argo_edge_status) at URL every two seconds; without\n"
 "URL at http://127.0.0.1/argo-edge/.  If the page is guarded by rbac, give a\n"
-"token of an administrator with --token-file (\"-\": standard input).\n\n"
+"token of an administrator with --token-file (\"-\": standard input).\n"
+"Who is an address showed no token that could be read.  Ends with ctrl-c.\n\n"
 "  argo-edge top\n"
 "  argo-edge top http://127.0.0.1:8080/argo-edge/ --once\n",
     .options = "interval once token-file json",
