@@ -313,7 +313,8 @@ for my $kind (kinds()) {
 # --------------------------------------------------------------- accuracy
 
 # Offered as fast as two clients can ask; counted, against the time that it
-# really took.
+# really took.  AE_LIMIT_SECONDS=30 for a measurement.
+my $for = $ENV{AE_LIMIT_SECONDS} || 3;
 for my $kind (kinds()) {
     subtest "L40 $kind: no more than rate * time + burst" => sub {
         my ($rate, $burst) = (20, 10);
@@ -324,7 +325,7 @@ for my $kind (kinds()) {
         my $start = time;
         my @pids = map { my $pid = fork // die $!;
             if (!$pid) {
-                while (time < $start + 3) {
+                while (time < $start + $for) {
                     $w->server->get('/api/v1/applications/a1',
                         token => $w->token('alice'));
                 }
@@ -337,12 +338,14 @@ for my $kind (kinds()) {
         my $all = () = $w->server->access_log =~ /applications\/a1 /g;
         my $passed = () = $w->server->access_log
             =~ /applications\/a1 .* limit=passed /g;
-        cmp_ok $passed, '<=', $rate * $took + $burst + 2,
-            "$passed of $all passed in $took s";
+        my $want = $rate * $took + $burst;
+        cmp_ok $passed, '<=', $want * 1.02 + 1,
+            "$passed of $all passed in $took s, $want are due";
         SKIP: {
             skip 'too slow to offer ten times the limit', 1
-                if $all < 10 * $rate * 3;
-            cmp_ok $passed, '>=', $rate * 3 * 0.9, 'and not much less';
+                if $all < 10 * $rate * $for;
+            cmp_ok $passed, '>=', ($rate * $for + $burst) * 0.98 - 1,
+                'and not less';
         }
         $w->server->stop;
         $w->up->stop;
@@ -399,6 +402,54 @@ for my $kind (kinds()) {
         is statuses($w, 1, alice => $A1), '200', 'a damaged one is made anew';
         like $w->server->error_log, qr/the zone \S+ is of another size: made/,
             'and the log says so';
+        $w->server->stop;
+        $w->up->stop;
+    };
+}
+
+# Under load a reload and a kill lose what each worker has in hand, and no more:
+# counted by the clients, since a killed worker writes no log.
+for my $kind (kinds()) {
+    subtest "L52 $kind: reload and kill under load" => sub {
+        my ($rate, $burst) = (20, 10);
+        my $w = ArgoEdge::Scenario::world($kind, settings => {
+            zone => zone("load-$kind"),
+            limit => "apikey rate=${rate}r/s burst=$burst" });
+        $w->server->start;
+        my $start = time;
+        my @pids = map { my $n = $_; my $pid = fork // die $!;
+            if (!$pid) {
+                my $ok = 0;
+                while (time < $start + 5) {
+                    my $r = eval { $w->server->get(
+                        '/api/v1/applications/a1',
+                        token => $w->token('alice')) };
+                    $ok++ if $r && ($r->{status} // 0) == 200;
+                }
+                open my $fh, '>', "$w->{dir}/ok.$n" or die $!;
+                print $fh $ok;
+                close $fh;
+                require POSIX;
+                POSIX::_exit(0);
+            }
+            $pid } 1 .. 2;
+        sleep 1;
+        ok $w->server->reload, 'reload';
+        sleep 1;
+        kill 'KILL', children($w);
+        sleep 1;
+        ok $w->server->reload, 'and again';
+        waitpid $_, 0 for @pids;
+        my $took = time - $start;
+        my $passed = 0;
+        for my $n (1 .. 2) {
+            open my $fh, '<', "$w->{dir}/ok.$n" or next;
+            $passed += <$fh> // 0;
+        }
+        my $want = $rate * $took + $burst;
+        cmp_ok $passed, '<=', $want * 1.02 + 4,
+            "$passed passed in $took s, $want are due";
+        cmp_ok $passed, '>', $want / 2, 'and nothing is stuck';
         $w->server->stop;
         $w->up->stop;
     };

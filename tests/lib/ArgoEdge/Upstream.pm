@@ -25,7 +25,9 @@ use File::Temp qw(tempdir);
 use IO::Select;
 use IO::Socket::INET;
 use MIME::Base64;
+use POSIX qw(:sys_wait_h);
 use Storable qw(retrieve store);
+use Time::HiRes qw(sleep);
 
 sub new {
     my ($class, %arg) = @_;
@@ -70,8 +72,11 @@ sub port { $_[0]{port} }
 sub stop {
     my ($self) = @_;
     my $pid = delete $self->{pid} or return;
-    kill 'TERM', $pid;
-    waitpid $pid, 0;
+    # Perl keeps a signal that comes just before accept() until that returns
+    until (waitpid $pid, WNOHANG) {
+        kill 'TERM', $pid;
+        sleep 0.02;
+    }
 }
 
 sub DESTROY {
