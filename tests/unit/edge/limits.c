@@ -232,6 +232,40 @@ static void quiet(struct fx *f)
     clear(f);
 }
 
+/* Where who waits keeps a thread: so many, and the next is refused. */
+static void few_wait(struct fx *f)
+{
+    enum { N = 5 };
+    struct fx_call c[N];
+    ae_heap heap[N] = { { 0 } };
+    struct ae_act act[N];
+    ae_txn *t[N];
+
+    f->e->host.waits = 2;
+    set(f, "limit", "any rate=10r/s burst=9 delay=0");
+    fx_pass(f, 60000);
+    fx_get(f, "alice", APP); /* is verified, and has what passes at once */
+    for (int i = 0; i < N; i++) {
+        if (i == N - 1)
+            ae_txn_end(t[0]); /* one of them goes */
+        fx_fill(f, &get("alice", APP), &c[i]);
+        t[i] = ae_txn_begin(f->e, &f->loc, &c[i].req, ae_heap_mem(&heap[i]));
+        ae_txn_step(t[i], &act[i]);
+    }
+    tap_ok(act[0].kind == AE_WAIT && act[1].kind == AE_WAIT, "two may wait");
+    tap_ok(act[2].kind == AE_REPLY && act[2].reply.status == 429
+           && act[3].kind == AE_REPLY, "further ones are refused");
+    tap_ok(act[4].kind == AE_WAIT && act[4].wait.ms == 300,
+           "whose place comes free, and nobody pays for the refused (%u ms)",
+           act[4].wait.ms);
+    for (int i = 1; i < N; i++)
+        ae_txn_end(t[i]);
+    for (int i = 0; i < N; i++)
+        ae_heap_free(&heap[i]);
+    f->e->host.waits = AE_WAITS_ANY;
+    clear(f);
+}
+
 static void calls(struct fx *f)
 {
     struct fx_req q = get("alice", "/api/v1/applications");
@@ -402,6 +436,7 @@ int main(void)
     by_address(&f);
     grpc(&f);
     quiet(&f);
+    few_wait(&f);
     calls(&f);
     logins(&f);
     grpc_login(&f);
