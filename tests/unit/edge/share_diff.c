@@ -296,7 +296,7 @@ struct run {
     struct world        w, v;
     struct model        m;
     const struct world *seen;   /* what the edge goes by */
-    uint64_t            told[CALLERS][64]; /* what who was told what about */
+    uint64_t            told[CALLERS][8192]; /* what who was told what about */
     uint32_t            who;    /* of six callers the first */
 };
 
@@ -340,7 +340,7 @@ static void ask(struct run *r, bool lag)
     any_target(&r->w, target, sizeof target);
     if (lag && roll(&r->w, 2))
         snprintf(target, sizeof target, "/api/v1/applications");
-    told = &r->told[who][ae_hash64(ae_cs(target), 0) % 64];
+    told = &r->told[who][ae_hash64(ae_cs(target), 0) % 8192];
     r->m.u = &c->who;
     ask_model(&r->m, target, &a);
     fx_answer(r->f, a.status, a.body);
