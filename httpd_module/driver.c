@@ -264,11 +264,10 @@ int argo_edge_check_access(request_rec *r)
 int argo_edge_fixups(request_rec *r)
 {
     argo_edge_ctx *ctx;
-
     int rc;
 
-    if (enabled(r) == AE_MODE_OFF)
-        return DECLINED;
+    if (enabled(r) != AE_MODE_ENFORCE)
+        return DECLINED; /* Shadow stands in nobody's way */
     if (late(r) && !argo_edge_get_ctx(r) && (rc = decide(r)) != DECLINED)
         return rc;
     ctx = argo_edge_get_ctx(r);

@@ -130,7 +130,9 @@ static const char *directive(cmd_parms *cmd, void *dirv, int argc,
                             "syntax: %s", cmd->cmd->name, d->syntax);
     if (d->ctx & AE_CTX_LOC)
         seen = &dcf->seen;
-    else if ((text = ap_check_cmd_context(cmd, GLOBAL_ONLY)) != NULL)
+    /* a <Limit> would hold for all methods, and say that it does not */
+    if ((text = ap_check_cmd_context(cmd, d->ctx & AE_CTX_LOC ? NOT_IN_LIMIT
+                                                      : GLOBAL_ONLY)) != NULL)
         return text;
     if (!(d->ctx & AE_CTX_MULTI) && (*seen & (APR_UINT64_C(1) << i)))
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " is duplicate", NULL);

@@ -155,6 +155,11 @@ scenarios({ settings => { status_header => 'on' } },
         is $r->{status}, 200, 'is ignored';
         is $r->{body}, app('teama', 'a1'), 'the whole is sent';
     } },
+);
+
+# Many at once; with prefork that takes as many children.
+scenarios({ settings => { status_header => 'on' },
+        server => { children => 24 } },
     { id => 'C01', say => 'many ask, one asks upstream', run => sub {
         my ($w) = @_;
         my $body = app('teama', 'a1');
@@ -200,7 +205,8 @@ scenarios({ settings => { status_header => 'on' } },
 );
 
 # A leader that hangs: waiters go up by themselves after the bound.
-scenarios({ settings => { status_header => 'on', collapse => '300ms' } },
+scenarios({ settings => { status_header => 'on', collapse => '300ms' },
+        server => { children => 4 } },
     { id => 'C04', say => 'a slow answer holds nobody up for long',
       run => sub {
         my ($w) = @_;
@@ -285,7 +291,7 @@ sub at_once {
 
 scenarios({ settings => { status_header => 'on', lists => 'off',
         stale => 'while-revalidate=1h',
-        ttl => 'applications=1500ms' } },
+        ttl => 'applications=1500ms' }, server => { children => 30 } },
     (map { my ($line, $n) = @$_; { id => "R01-$n",
             say => 'stale while it is fetched', run => sub {
         my ($w) = @_;

@@ -190,7 +190,7 @@ my $mb = $ENV{AE_LARGE_MB} || 16;
 
 # A full list would become a copy in memory (docs/lists.md).
 scenarios({ settings => { lists => 'off' },
-        server => { cache_size => (16 * $mb) . 'm' } },
+        server => { cache_size => (16 * $mb) . 'm', children => 10 } },
     (map { my $n = $_; { id => 'L01', say => "$n bytes", run => sub {
         my ($w) = @_;
         my $body = large_body($n);

@@ -40,7 +40,7 @@ scenarios({ settings => {
             'user:bob rate=5r/s burst=4 delay=2',
             'project rate=1r/m burst=10 cost=list:5,write:4',
             'address rate=1r/m burst=30 failed=8'),
-        limit_headers => 'on' } },
+        limit_headers => 'on' }, server => { children => 4 } },
     { id => 'L01', say => 'a burst, then 429', run => sub {
           my ($w) = @_;
           is statuses($w, 3, alice => $A1), '200 200 200', 'the burst';
@@ -114,7 +114,8 @@ scenarios({ settings => {
 );
 
 # httpd's own: who waits keeps a thread there, and the child has 25
-scenarios({ settings => { limit => 'user:bob rate=2r/s burst=40 delay=0' } },
+scenarios({ settings => { limit => 'user:bob rate=2r/s burst=40 delay=0' },
+        server => { children => 25 } },
     { id => 'L03b', say => 'few may wait where it costs a thread', run => sub {
           my ($w) = @_;
           return pass('costs nothing here') if $w->{kind} eq 'nginx';
@@ -269,7 +270,8 @@ scenarios({ settings => { webhook => 'from=192.0.2.0/24,127.0.0.0/8' } },
 for my $kind (kinds()) {
     subtest "L30 $kind: calls under way" => sub {
         my $w = ArgoEdge::Scenario::world($kind, settings => {
-            limit_calls => 'any 2 ops=list', caching => 'off' });
+            limit_calls => 'any 2 ops=list', caching => 'off' },
+            server => { children => 4 });
         my $gate = "$w->{dir}/gate";
         $w->up->stop;
         $w->{up} = ArgoEdge::Upstream->new(handler => sub {

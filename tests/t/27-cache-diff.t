@@ -274,7 +274,7 @@ for my $kind (kinds()) {
     my $server = sub {
         my ($port, @more) = @_;
         return ArgoEdge::Server->new(kind => $kind, inputs => $w->in->dir,
-            upstream => $port, cache => 1, workers => 2,
+            upstream => $port, cache => 1, workers => 2, children => 16,
             log_level => 'notice', directives => join ' ',
             map { "argo_edge_$_;" } @more,
             'ttl applications=1s objects=1s settings=1s', 'lease 1h',

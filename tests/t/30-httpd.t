@@ -148,6 +148,9 @@ ArgoEdge Off
 <Location "/off/on">
 ArgoEdge On
 </Location>
+<Location "/off/metrics">
+ArgoEdgeMetrics On
+</Location>
 <Location "/api/v1/projects">
 ArgoEdgeLease 30
 </Location>
@@ -188,6 +191,9 @@ subtest 'places' => sub {
     is "$r->{status} $hits", '200 1', 'Off';
     ($r, $hits) = ask($s, undef, '/off/on/api//v1');
     is "$r->{status} $hits", '400 0', 'On below Off';
+    ($r, $hits) = ask($s, undef, '/off/metrics');
+    like $r->{body}, qr/^argo_edge_/m, 'what answers by itself is on';
+    is $hits, 0, 'and not asked upstream';
     is status($s, undef, '/api/v1/projects'), 401,
         'a directive besides keeps the mode of the place above';
 };
@@ -296,6 +302,8 @@ subtest 'configtest' => sub {
         [ 'ArgoEdgeNonsense On', qr/ArgoEdgeNonsense/ ],
         [ "<Location /x>\nArgoEdgeInputs /x\n</Location>",
             qr/ArgoEdgeInputs .*(?:cannot occur within|not allowed)/s ],
+        [ "<Location /x>\n<Limit POST>\nArgoEdge Off\n</Limit>\n</Location>",
+            qr/ArgoEdge cannot occur within <Limit>/ ],
         [ "<Location /x>\nRequire argo-edge-can a b\n</Location>",
             qr/argo-edge-can takes RESOURCE ACTION OBJECT/ ],
     ) {

@@ -73,7 +73,8 @@ sub hits {
 
 # many restarts, also of httpd, are in 32-restarts.t
 for my $kind (kinds()) {
-    my $w = ArgoEdge::Scenario::world($kind, server => { workers => 2 });
+    my $w = ArgoEdge::Scenario::world($kind,
+        server => { workers => 2, children => 4 });
     $w->server->start;
 
     subtest "$kind: reload keeps the cache" => sub {
@@ -110,8 +111,8 @@ for my $kind (kinds()) {
     };
 
     subtest "$kind: workers are killed" => sub {
-        # httpd here has one child with threads
-        my $n = $kind eq 'nginx' ? 2 : 1;
+        # event and worker have one child with threads here
+        my $n = { nginx => 2, 'httpd-prefork' => 4 }->{$kind} // 1;
         ok until_true(sub { workers($w) == $n }), 'all workers are there';
         my $end = load($w);
         my $kills = 0;

@@ -11,8 +11,9 @@ package ArgoEdge::Server;
 #
 # conf: "main" stands outside of http; "location" joins the one location /,
 # "locations" are further ones.  With http2 => 1 a second port speaks cleartext
-# HTTP/2.  Environment: AE_NGX_MODULE, AE_NGINX (the binary), AE_ASAN=1 (a
-# sanitizer build of the module).
+# HTTP/2.  children => N: of prefork, which has one else, that serves one
+# connection at a time.  Environment: AE_NGX_MODULE, AE_NGINX (the binary),
+# AE_ASAN=1 (a sanitizer build of the module).
 
 use strict;
 use warnings;
@@ -183,16 +184,22 @@ sub _conf_httpd {
         . "http://127.0.0.1:$self->{upstream}/ nocanon" : '';
     # one child with 25 threads, since leases belong to a process; a graceful
     # restart wants slots beside the old one's
-    my $one = $mpm eq 'prefork' ? '' : "ServerLimit 8\nMaxRequestWorkers 25"
-        . "\nMinSpareThreads 1\nMaxSpareThreads 25";
+    my $n = $self->{children} || 1;
+    my $one = $mpm eq 'prefork'
+        ? "StartServers $n\nServerLimit $n\nMaxRequestWorkers $n\n"
+            . "MinSpareServers $n\nMaxSpareServers " . ($n + 1)
+        : "StartServers 1\nServerLimit 8\nMaxRequestWorkers 25"
+            . "\nMinSpareThreads 1\nMaxSpareThreads 25";
     my $more = _camel($self->{directives});
+    # prefork's children share what they learn of tokens only by a zone
+    $more .= "\nArgoEdgeZone $dir/zone:1m" if $mpm eq 'prefork'
+        && "$more$c->{main}$c->{http}" !~ /ArgoEdgeZone/;
     return <<"CONF";
 ServerRoot $dir
 ServerName localhost
 $load
 LoadModule argo_edge_module $module
 $user
-StartServers 1
 $one
 DefaultRuntimeDir $dir
 PidFile $dir/pid
