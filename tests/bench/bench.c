@@ -64,6 +64,7 @@ int main(int argc, char **argv)
                                           "policy.bytes.", NULL };
     static const char *const token[] = { "token.", NULL };
     static const char *const store[] = { "store.", NULL };
+    static const char *const store1m[] = { "store1m.", NULL };
     static const char *const limit[] = { "limit.", NULL };
     static const char *const list[] = { "list.", NULL };
     static const char *const http[] = { "http.", "ratio.", NULL };
@@ -89,6 +90,8 @@ int main(int argc, char **argv)
         bench_token(quick, emit);
     if (runs("store", store))
         bench_store(quick, emit);
+    if (nwanted && runs("store1m", store1m)) /* minutes, gigabytes */
+        bench_store1m(quick, emit);
     if (runs("limit", limit))
         bench_limit(quick, emit);
     if (runs("list", list))

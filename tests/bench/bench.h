@@ -7,6 +7,7 @@ typedef void (*bench_emit)(const char *name, double value, const char *unit);
 void bench_policy(int quick, bench_emit emit);
 void bench_token(int quick, bench_emit emit);
 void bench_store(int quick, bench_emit emit);
+void bench_store1m(int quick, bench_emit emit); /* if named */
 void bench_limit(int quick, bench_emit emit);
 void bench_list(int quick, bench_emit emit);
 /* Returns -1 (and says why on stderr) when nginx or wrk is missing. */
