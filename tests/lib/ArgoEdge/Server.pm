@@ -84,6 +84,11 @@ sub available {
 }
 
 sub dir   { $_[0]{dir} }
+# its own, or one that several servers share
+sub cache_dir {
+    my ($self) = @_;
+    return $self->{cache} =~ m{^/} ? $self->{cache} : "$self->{dir}/cache";
+}
 sub port  { $_[0]{port} }
 sub port2 { $_[0]{port2} }
 sub pid   { $_[0]{pid} }
@@ -117,7 +122,8 @@ sub _conf_nginx {
     my $format = join ' ', map { "$_=\$argo_edge_$_" } @VARS;
     my $inputs = $self->{inputs} ? "argo_edge_inputs $self->{inputs};" : '';
     my $cache = $self->{cache}
-        ? "argo_edge_cache $dir/cache size=$self->{cache_size};" : '';
+        ? 'argo_edge_cache ' . $self->cache_dir
+            . " size=$self->{cache_size};" : '';
     my $pass = $self->{upstream}
         ? "proxy_pass http://127.0.0.1:$self->{upstream};" : '';
     my $listen2 = $self->{http2}
@@ -179,7 +185,8 @@ sub _conf_httpd {
     my $format = join ' ', map { "$_=%{argo_edge_$_}n" } @VARS;
     my $inputs = $self->{inputs} ? "ArgoEdgeInputs $self->{inputs}" : '';
     my $cache = $self->{cache}
-        ? "ArgoEdgeCache $dir/cache size=$self->{cache_size}" : '';
+        ? 'ArgoEdgeCache ' . $self->cache_dir
+            . " size=$self->{cache_size}" : '';
     my $pass = $self->{upstream} ? "ProxyPass / "
         . "http://127.0.0.1:$self->{upstream}/ nocanon" : '';
     # one child with 25 threads, since leases belong to a process; a graceful
