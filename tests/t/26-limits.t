@@ -86,9 +86,10 @@ scenarios({ settings => {
           my ($w) = @_;
           my $bad = sub { jwt(undef, { iss => 'argocd', jti => $_[0],
               sub => 'alice:apiKey', iat => 1767225600 }, 'another key') };
-          # those who were verified before have paid one each at that time
+          # those who were verified before have paid one each at that time,
+          # with prefork to each of four children
           like join(' ', map { statuses($w, 1, $bad->($_) => $A1) } 1 .. 5),
-              qr/^(?:401 ){3,4}429( 429)*$/,
+              qr/^(?:401 ){2,4}429( 429)*$/,
               'each takes eight of thirty, and one for the request';
           is statuses($w, 1, undef, $A1), '429', 'so does no token';
           is statuses($w, 2, admin => $A1), '429 429',
@@ -451,7 +452,8 @@ for my $kind (kinds()) {
         my $want = $rate * $took + $burst;
         cmp_ok $passed, '<=', $want * 1.02 + 4,
             "$passed passed in $took s, $want are due";
-        cmp_ok $passed, '>', $want / 2, 'and nothing is stuck';
+        # httpd replaces a killed child only once a second
+        cmp_ok $passed, '>', $want / 4, 'and nothing is stuck';
         $w->server->stop;
         $w->up->stop;
     };
