@@ -53,12 +53,6 @@ sub slow_answer {
     return;
 }
 
-sub children {
-    my ($pid) = @_;
-    open my $fh, '<', "/proc/$pid/task/$pid/children" or return;
-    return split ' ', scalar(<$fh>) // '';
-}
-
 # The workers that have a connection to the upstream: who asks.
 sub asking {
     my ($w) = @_;
@@ -70,7 +64,7 @@ sub asking {
         my $pid = $_;
         grep { (readlink($_) // '') =~ /^socket:\[(\d+)\]/ && $inode{$1} }
             glob "/proc/$pid/fd/*";
-    } children($w->server->pid);
+    } $w->server->children;
 }
 
 # Leases that all share: without, each process asks once for each token.
@@ -85,7 +79,7 @@ sub one_world {
     my $w = ArgoEdge::Scenario::world($kind, settings => {
         lists => 'off', zone => zone(), %set }, server => { workers => 4 });
     $w->server->start;
-    until_true(sub { children($w->server->pid) >= ($kind eq 'nginx' ? 4 : 1) });
+    until_true(sub { $w->server->children >= ($kind eq 'nginx' ? 4 : 1) });
     return $w;
 }
 

@@ -366,30 +366,19 @@ sub zone {
     return "ae-test-$$-$name:1m";
 }
 
-sub children {
-    my ($w) = @_;
-    my @all;
-    for my $f (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $f or next;
-        my $line = <$fh> // next;
-        push @all, $1 if $line =~ /^(\d+) \(.*\) [RSD] (\d+) /
-            && $2 == $w->server->pid;
-    }
-    return @all;
-}
-
 for my $kind (kinds()) {
     subtest "L50 $kind: reload, kill, restart" => sub {
         my $w = ArgoEdge::Scenario::world($kind, settings => {
             zone => zone($kind), limit => 'apikey rate=1r/h burst=5' });
         $w->server->start;
         is statuses($w, 3, alice => $A1), '200 200 200', 'three of five';
-        my %old = map { $_ => 1 } children($w);
+        my %old = map { $_ => 1 } $w->server->children;
         ok $w->server->reload, 'reload';
-        until_true(sub { my @c = children($w); @c && !grep { $old{$_} } @c });
+        until_true(sub { my @c = $w->server->children;
+            @c && !grep { $old{$_} } @c });
         is statuses($w, 3, alice => $A1), '200 200 429',
             'a reload forgets nothing';
-        kill 'KILL', children($w);
+        kill 'KILL', $w->server->children;
         ok until_true(sub { (statuses($w, 1, alice => $A1)) eq '429' }),
             'nor does a killed worker';
         is statuses($w, 2, nobody => 'GET /api/v1/projects'), '200 200',
@@ -439,7 +428,7 @@ for my $kind (kinds()) {
         sleep 1;
         ok $w->server->reload, 'reload';
         sleep 1;
-        kill 'KILL', children($w);
+        kill 'KILL', $w->server->children;
         sleep 1;
         ok $w->server->reload, 'and again';
         waitpid $_, 0 for @pids;

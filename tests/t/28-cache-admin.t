@@ -65,15 +65,6 @@ sub load {
     POSIX::_exit(0);
 }
 
-sub workers {
-    my ($pid) = @_;
-    open my $fh, '<', "/proc/$pid/task/$pid/children" or return;
-    return grep {
-        open my $stat, '<', "/proc/$_/stat" or 0;
-        $stat && (<$stat> // '') =~ /\) [^Z]/;    # those that still live
-    } split ' ', scalar(<$fh>) // '';
-}
-
 # One place that takes purges, one that the server's own rules close.
 my %place = (
     nginx => [ 'location = /argo-edge/purge { argo_edge_purge 127.0.0.1; }',
@@ -214,7 +205,7 @@ for my $kind (kinds()) {
     for (1 .. $most) {
         sleep 0.005 + rand 0.02;
         my @w;
-        until_true(sub { @w = workers($w->server->pid) }) or last;
+        until_true(sub { @w = $w->server->children }) or last;
         $killed += kill 'KILL', $w[rand @w];
     }
     is $killed, $most, "$kind: $most kills";

@@ -8,76 +8,41 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use ArgoEdge::Build qw(build);
+use ArgoEdge::Daemons qw(redis_server);
 use ArgoEdge::Scenario;
 use ArgoEdge::Server;
 use Digest::SHA qw(hmac_sha256_hex);
-use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $REDIS = (grep { -x } map { "$_/redis-server" } split(/:/, $ENV{PATH}),
-    '/usr/bin', '/usr/local/bin')[0];
-plan skip_all => 'no redis-server' if !$REDIS;
+plan skip_all => 'no redis-server' if !redis_server();
 my @kinds = kinds();
 plan skip_all => 'no server with a module is built' if !@kinds;
 
 my $A1 = 'GET /api/v1/applications/a1';
-my $dir = tempdir('ae-edges-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-chmod 0755, $dir;
-my (@zones, %pid);
-END {
-    local $?;
-    kill 'TERM', $_ for values %pid;
-    waitpid $_, 0 for values %pid;
-    unlink @zones if @zones;
-}
+my $daemons = ArgoEdge::Daemons->new;
+my $socket = $daemons->dir . '/redis.sock';
 
-sub spawn {
-    my ($name, @cmd) = @_;
-    defined(my $pid = fork) or die "fork: $!";
-    if (!$pid) {
-        open STDERR, '>>', "$dir/$name.log";
-        open STDOUT, '>&', \*STDERR;
-        exec @cmd or do { require POSIX; POSIX::_exit(127) };
-    }
-    return $pid{$name} = $pid;
-}
-
-sub ended {
-    my ($name) = @_;
-    my $p = delete $pid{$name} or return;
-    kill 'TERM', $p;
-    waitpid $p, 0;
-    return $?;
-}
-
-sub log_of {
-    my ($name) = @_;
-    open my $fh, '<', "$dir/$name.log" or return '';
-    local $/;
-    return <$fh> // '';
-}
+sub ended { return $daemons->ended(@_) }
+sub log_of { return $daemons->log_of(@_) }
 
 sub redis {
-    unlink "$dir/redis.sock";
-    spawn(redis => $REDIS, '--port', 0, '--unixsocket', "$dir/redis.sock",
-        '--unixsocketperm', '777', '--save', '', '--appendonly', 'no',
-        '--dir', $dir, '--requirepass', 'secret');
-    return until_true(sub {
-        IO::Socket::UNIX->new(Peer => "$dir/redis.sock") }, 20);
+    unlink $socket;
+    $daemons->redis('--port', 0, '--unixsocket', $socket, '--unixsocketperm',
+        '777');
+    return until_true(sub { IO::Socket::UNIX->new(Peer => $socket) }, 20);
 }
 
 # An edge: a server with a zone of its own, and its agent.
 sub edge {
     my ($i, $kind, %set) = @_;
-    my $name = "ae-edges-$$-$i";
-    push @zones, "/dev/shm/argo-edge.$name";
+    my $zone = $daemons->zone("ae-edges-$$-$i");
     my $w = ArgoEdge::Scenario::world($kind, settings => {
-        zone => "$name:1m", %set });
+        zone => $zone, %set });
     $w->{name} = "agent$i";
-    $w->{zone} = "$name:1m";
+    $w->{zone} = $zone;
     $w->server->start;
     $w->ask(undef, 'GET /api/version'); # the zone is there
     agent($w);
@@ -86,18 +51,8 @@ sub edge {
 
 sub agent {
     my ($w) = @_;
-    my $uid = (stat '/dev/shm/argo-edge.' . $w->{zone} =~ s/:.*//r)[4];
-    my $file = "$dir/$w->{name}.password";
-    open my $fh, '>', $file or die $!;
-    print $fh "secret\n";
-    close $fh;
-    chmod 0600, $file;
-    chown $uid, -1, $file if $> == 0;
-    spawn($w->{name}, ($> == 0 && $uid
-        ? ('setpriv', "--reuid=$uid", '--clear-groups') : ()),
-        build() . '/argo-edge', 'agent', '--zone', $w->{zone},
-        '--cache', $w->server->dir . '/cache', '--redis',
-        "unix://$dir/redis.sock", '--redis-password-file', $file);
+    $daemons->agent($w, '--redis-password-file', '--cache',
+        $w->server->dir . '/cache', '--redis', "unix://$socket");
     return;
 }
 
@@ -211,8 +166,7 @@ subtest 'Redis is away' => sub {
 
 subtest 'the agent is killed' => sub {
     my $w = $edge[0];
-    kill 'KILL', $pid{ $w->{name} };
-    waitpid delete $pid{ $w->{name} }, 0;
+    ended($w->{name}, 'KILL');
     my ($r) = $w->ask(nobody => 'GET /api/v1/projects');
     is $r->{status}, 200, 'nobody waits for it';
     agent($w);

@@ -50,18 +50,6 @@ sub load {
     };
 }
 
-sub workers {
-    my ($w) = @_;
-    my @w;
-    for my $f (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $f or next;
-        my $line = <$fh> // next;
-        push @w, $1 if $line =~ /^(\d+) \(.*\) [RSD] (\d+) /
-            && $2 == $w->server->pid;
-    }
-    return @w;
-}
-
 # A lease belongs to a worker: after an acceptance the entry is there.
 sub hits {
     my ($w, $line) = @_;
@@ -82,9 +70,9 @@ for my $kind (kinds()) {
         $x->server->start;
         $x->ask(alice => $A1);
         is $x->outcome(alice => $A1), 'HIT', 'stored';
-        my ($old) = workers($x);
+        my ($old) = $x->server->children;
         ok $x->server->reload, 'reload';
-        ok until_true(sub { !grep { $_ == $old } workers($x) }),
+        ok until_true(sub { !grep { $_ == $old } $x->server->children }),
             'a new worker alone';
         # its lease table is empty: accepted once by another request
         $x->ask(alice => 'GET /api/v1/projects');
@@ -113,14 +101,14 @@ for my $kind (kinds()) {
     subtest "$kind: workers are killed" => sub {
         # event and worker have one child with threads here
         my $n = { nginx => 2, 'httpd-prefork' => 4 }->{$kind} // 1;
-        ok until_true(sub { workers($w) == $n }), 'all workers are there';
+        ok until_true(sub { $w->server->children == $n }), 'all workers are there';
         my $end = load($w);
         my $kills = 0;
         for (1 .. 6) {
-            my ($victim) = workers($w) or next;
+            my ($victim) = $w->server->children or next;
             kill 'KILL', $victim;
             $kills++;
-            ok until_true(sub { my @now = workers($w);
+            ok until_true(sub { my @now = $w->server->children;
                 @now == $n && !grep { $_ == $victim } @now }),
                 'another takes its place';
         }

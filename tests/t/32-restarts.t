@@ -44,18 +44,6 @@ sub client {
     POSIX::_exit(0);
 }
 
-sub workers {
-    my ($w) = @_;
-    my @w;
-    for my $f (glob '/proc/[0-9]*/stat') {
-        open my $fh, '<', $f or next;
-        my $line = <$fh> // next;
-        push @w, $1 if $line =~ /^(\d+) \(.*\) [RSD] (\d+) /
-            && $2 == $w->server->pid;
-    }
-    return @w;
-}
-
 sub fds { my @f = glob "/proc/$_[0]/fd/*"; return scalar @f }
 
 # The slots of LMDB's lock file that somebody holds: 64 bytes each behind a
@@ -81,7 +69,7 @@ sub measure {
     my ($w, $old) = @_;
     my @now;
     ok until_true(sub {
-        @now = workers($w);
+        @now = $w->server->children;
         @now && !grep { my $pid = $_; grep { $_ == $pid } @$old } @now
     }, 30), 'the workers of before are gone' or diag "@now, before: @$old";
     my ($most) = sort { $b <=> $a } map { fds($_) } @now;
@@ -105,10 +93,10 @@ for my $kind (@all) {
         $s->start;
         my @clients = map { client($w) } 1 .. $CLIENTS;
         # the first generation differs: modules are loaded once more
-        my @old = workers($w);
+        my @old = $w->server->children;
         ok $s->reload, 'a restart' for 1 .. 2;
         my ($master, $worker) = measure($w, \@old);
-        @old = workers($w);
+        @old = $w->server->children;
         my $failed = 0;
         for (1 .. $times{$kind}) {
             my $size = -s $s->dir . '/logs/access.log';
@@ -137,7 +125,7 @@ for my $kind (@all) {
         my @now;
         ok until_true(sub { @now = measure($w, []); !%{ $now[2] } }, 15),
             'no slot belongs to a process that is gone'
-            or diag explain [ $slots, { slots($w) }, [ workers($w) ] ];
+            or diag explain [ $slots, { slots($w) }, [ $w->server->children ] ];
         cmp_ok $now[3], '>', 0, 'slots of those that live are seen';
         $s->stop;
         $w->up->stop;

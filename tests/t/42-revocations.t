@@ -7,61 +7,26 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
-use ArgoEdge::Build qw(build);
+use ArgoEdge::Daemons qw(redis_server);
 use ArgoEdge::Scenario;
 use ArgoEdge::Server;
-use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use Test::More;
 
-my $REDIS = (grep { -x } map { "$_/redis-server" } split(/:/, $ENV{PATH}),
-    '/usr/bin', '/usr/local/bin')[0];
-plan skip_all => 'no redis-server' if !$REDIS;
+plan skip_all => 'no redis-server' if !redis_server();
 my @kinds = kinds();
 plan skip_all => 'no server with a module is built' if !@kinds;
 
 my $A1 = 'GET /api/v1/applications/a1';
 my $REVOKED = 'invalid session: token is revoked, please re-login';
-my $dir = tempdir('ae-revoked-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-chmod 0755, $dir;
+my $daemons = ArgoEdge::Daemons->new;
 my $port = ArgoEdge::Server::free_port();
-my (@zones, %pid);
-END {
-    local $?;
-    kill 'TERM', $_ for values %pid;
-    waitpid $_, 0 for values %pid;
-    unlink @zones if @zones;
-}
 
-sub spawn {
-    my ($name, @cmd) = @_;
-    defined(my $pid = fork) or die "fork: $!";
-    if (!$pid) {
-        open STDERR, '>>', "$dir/$name.log";
-        open STDOUT, '>&', \*STDERR;
-        exec @cmd or do { require POSIX; POSIX::_exit(127) };
-    }
-    return $pid{$name} = $pid;
-}
-
-sub ends {
-    my ($name, $signal) = @_;
-    my $p = delete $pid{$name} or return;
-    kill $signal // 'TERM', $p;
-    waitpid $p, 0;
-    return $?;
-}
-
-sub log_of {
-    my ($name) = @_;
-    open my $fh, '<', "$dir/$name.log" or return '';
-    local $/;
-    return <$fh> // '';
-}
+sub ended { return $daemons->ended(@_) }
+sub log_of { return $daemons->log_of(@_) }
 
 sub redis {
-    spawn(redis => $REDIS, '--port', $port, '--bind', '127.0.0.1', '--save',
-        '', '--appendonly', 'no', '--dir', $dir, '--requirepass', 'secret');
+    $daemons->redis('--port', $port, '--bind', '127.0.0.1');
     return until_true(sub { redis_says('PING') eq '+PONG' }, 20);
 }
 
@@ -85,18 +50,8 @@ sub revoke {
 
 sub agent {
     my ($w) = @_;
-    my $uid = (stat '/dev/shm/argo-edge.' . $w->{zone} =~ s/:.*//r)[4];
-    my $file = "$dir/$w->{name}.password";
-    open my $fh, '>', $file or die $!;
-    print $fh "secret\n";
-    close $fh;
-    chmod 0600, $file;
-    chown $uid, -1, $file if $> == 0;
-    spawn($w->{name}, ($> == 0 && $uid
-        ? ('setpriv', "--reuid=$uid", '--clear-groups') : ()),
-        build() . '/argo-edge', 'agent', '--zone', $w->{zone},
-        '--argocd-redis', "redis://127.0.0.1:$port",
-        '--argocd-redis-password-file', $file);
+    $daemons->agent($w, '--argocd-redis-password-file', '--argocd-redis',
+        "redis://127.0.0.1:$port");
     return;
 }
 
@@ -125,14 +80,13 @@ sub refused {
 ok redis(), 'Redis runs' or BAIL_OUT(log_of('redis'));
 my @world;
 for my $kind (@kinds) {
-    my $name = "ae-revoked-$$-$kind";
-    push @zones, "/dev/shm/argo-edge.$name";
-    my $w = ArgoEdge::Scenario::world($kind, settings => { zone => "$name:1m",
+    my $zone = $daemons->zone("ae-revoked-$$-$kind");
+    my $w = ArgoEdge::Scenario::world($kind, settings => { zone => $zone,
         dead_token => '1s' }, server => {
         conf => { locations => 'location = /m { argo_edge_metrics on; }' },
         httpd => { locations =>
             "<Location \"/m\">\nArgoEdgeMetrics On\n</Location>\n" } });
-    @$w{qw(name zone)} = ("agent-$kind", "$name:1m");
+    @$w{qw(name zone)} = ("agent-$kind", $zone);
     $w->server->start;
     for my $who (qw(alice ci admin)) {
         ok until_true(sub { $w->outcome($who => $A1) eq 'HIT' }),
@@ -169,7 +123,7 @@ for my $w (@world) {
     };
 }
 subtest 'Redis is away' => sub {
-    ends('redis');
+    ended('redis');
     for my $w (@world) {
         ok until_true(sub { log_of($w->{name}) =~ /Redis is away/ }),
             "$w->{kind}: the agent notices";
@@ -193,17 +147,17 @@ subtest 'it comes back with another list' => sub {
 # F38
 subtest 'the agent hangs and dies' => sub {
     for my $w (@world) {
-        kill 'STOP', $pid{ $w->{name} };
+        kill 'STOP', $daemons->pid($w->{name});
         is $w->outcome(ci => $A1), 'HIT', "$w->{kind}: nobody waits for it";
-        ends($w->{name}, 'KILL');
+        ended($w->{name}, 'KILL');
         is $w->outcome(ci => $A1), 'HIT', 'nor misses it';
         agent($w);
         ok knows($w, 3), 'a new one takes over';
         is $w->outcome(admin => $A1), 401, 'and knows what the other knew';
-        kill 'USR1', $pid{ $w->{name} };
+        kill 'USR1', $daemons->pid($w->{name});
         ok until_true(sub { log_of($w->{name})
             =~ /agent: well: revocations: 1, read/ }), 'health on demand';
-        is ends($w->{name}), 0, 'a clean end';
+        is ended($w->{name}), 0, 'a clean end';
     }
 };
 for my $w (@world) {

@@ -322,6 +322,19 @@ sub _connect {
         PeerPort => $port || $self->{port}, Timeout => 5);
 }
 
+# The processes below it that live.
+sub children {
+    my ($self) = @_;
+    my @live;
+    for my $f (glob '/proc/[0-9]*/stat') {
+        open my $fh, '<', $f or next;
+        my $line = <$fh> // next;
+        push @live, $1 if $line =~ /^(\d+) \(.*\) [^ZX] (\d+) /
+            && $2 == $self->{pid};
+    }
+    return @live;
+}
+
 # New configuration, same process; waits for a worker of the new one.
 sub reload {
     my ($self) = @_;

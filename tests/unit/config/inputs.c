@@ -1,30 +1,10 @@
 /* The mounted layout, as the recorded server had it, and its edges. */
 #include "config/config.h"
 #include "dir.h"
+#include "load.h"
 #include "tap.h"
 
 #include <sys/stat.h>
-
-struct run {
-    ae_heap          heap;
-    struct ae_inputs in;
-    ae_inputs_src   *src;
-    struct ae_err    err;
-    int              rc;
-};
-
-static void load(struct run *r, const char *dir)
-{
-    memset(r, 0, sizeof(*r));
-    r->rc = ae_inputs_load(ae_cs(dir), NULL, &r->heap, &r->in, &r->src,
-                           &r->err);
-}
-
-static void drop(struct run *r)
-{
-    ae_heap_free(&r->heap);
-    ae_inputs_src_free(r->src);
-}
 
 static bool warned(const struct run *r, const char *key, const char *what)
 {
