@@ -170,6 +170,7 @@ int  lm_write_lock(struct lm_store *s, struct lm_use *u, int wait_ms);
 int  lm_write_begin(struct lm_use *u);
 int  lm_write_commit(struct lm_use *u);
 void lm_write_abort(struct lm_use *u);
+int  lm_write_end(struct lm_use *u, int rc); /* commit if AE_OK, else abort */
 void lm_write_unlock(struct lm_use *u);
 /* What an LMDB code means to us; notes doubt, a full map, a bad disk. */
 int  lm_rc(struct lm_use *u, int rc);

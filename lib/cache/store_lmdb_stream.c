@@ -122,10 +122,7 @@ static int step(ae_stream *w, struct part *p)
     }
     if (rc == AE_OK)
         rc = put_pieces(&u, p, false, &used);
-    if (rc == AE_OK)
-        rc = lm_write_commit(&u);
-    else
-        lm_write_abort(&u);
+    rc = lm_write_end(&u, rc);
     lm_write_unlock(&u);
     if (rc) {
         p->n = before;
@@ -229,10 +226,7 @@ static int last(ae_stream *w, bool coded)
     rc = u.env->number != w->era ? AE_E_STATE : lm_write_begin(&u);
     if (rc == AE_OK)
         rc = finish(w, &u, coded);
-    if (rc == AE_OK)
-        rc = lm_write_commit(&u);
-    else
-        lm_write_abort(&u);
+    rc = lm_write_end(&u, rc);
     lm_write_unlock(&u);
     return rc;
 }
@@ -272,10 +266,7 @@ static void disown(ae_stream *w)
             if (rc == AE_OK)
                 rc = lm_rc(&u, lm_announce(&u, w->p[i].id, 0, true));
         }
-        if (rc == AE_OK)
-            lm_write_commit(&u);
-        else
-            lm_write_abort(&u);
+        lm_write_end(&u, rc);
     }
     lm_write_unlock(&u);
 }

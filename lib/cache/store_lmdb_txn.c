@@ -192,6 +192,14 @@ void lm_write_abort(struct lm_use *u)
     u->txn = NULL;
 }
 
+int lm_write_end(struct lm_use *u, int rc)
+{
+    if (rc == AE_OK)
+        return lm_write_commit(u);
+    lm_write_abort(u);
+    return rc;
+}
+
 void lm_write_unlock(struct lm_use *u)
 {
     lm_unlock(u->dir, LM_WRITER);

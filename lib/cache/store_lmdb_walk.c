@@ -100,10 +100,7 @@ static int drop_batch(struct lm_store *s, const struct walk *w)
         if (rc == AE_E_NOTFOUND) /* gone meanwhile */
             rc = AE_OK;
     }
-    if (rc == AE_OK)
-        rc = lm_write_commit(&u);
-    else
-        lm_write_abort(&u);
+    rc = lm_write_end(&u, rc);
     lm_write_unlock(&u);
     return rc;
 }

@@ -311,10 +311,7 @@ static int put_steps(struct lm_use *u, const struct ae_cache_key *k,
         }
         if (rc == AE_OK)
             rc = lm_rc(u, put_pieces(u, r, *done, *done + LM_STEP));
-        if (rc == AE_OK)
-            rc = lm_write_commit(u);
-        else
-            lm_write_abort(u);
+        rc = lm_write_end(u, rc);
         *done += LM_STEP;
     }
     return rc;
@@ -338,10 +335,7 @@ static int put_last(struct lm_use *u, const struct ae_cache_key *k,
     /* Last look before it is visible; look-ups compare once more. */
     if (rc == AE_OK && lm_tags_moved(u, r))
         rc = AE_E_STATE;
-    if (rc == AE_OK)
-        return lm_write_commit(u);
-    lm_write_abort(u);
-    return rc;
+    return lm_write_end(u, rc);
 }
 
 int lm_put(struct lm_store *s, const struct ae_cache_key *k,
