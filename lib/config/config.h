@@ -132,6 +132,19 @@ struct ae_loc {
     const struct ae_cidr *purge_from; size_t npurge_from; /* with |serve| */
 };
 
+/* Is anything limited here?  Asked before the steps, and by them. */
+static inline bool ae_loc_limits(const ae_loc *l)
+{
+    return l->nlimits || l->ncalls;
+}
+
+static inline bool ae_loc_login_limits(const ae_loc *l)
+{
+    const struct ae_login_conf *c = l->login_limit;
+
+    return c && (c->address.step_ns || c->user.step_ns);
+}
+
 /* The directive table.  Names are nginx form without the prefix ("inputs",
  * "cache", ...; "" is argo_edge itself); httpd derives CamelCase. */
 enum ae_dir_ctx { AE_CTX_MAIN = 1, AE_CTX_LOC = 2,

@@ -135,14 +135,19 @@ void ae_board_close(struct ae_board *b)
     memset(b, 0, sizeof(*b));
 }
 
-uint64_t ae_board_sum(const struct ae_board *b, enum ae_counter c)
+uint64_t ae_board_sum_of(const struct ae_board *b, const _Atomic uint64_t *at)
 {
+    size_t   step = sizeof(*b->stripe) / sizeof(*at);
     uint64_t n = 0;
 
     for (size_t i = 0; i < b->nstripe; i++)
-        n += atomic_load_explicit(&b->stripe[i].count[c],
-                                  memory_order_relaxed);
+        n += atomic_load_explicit(&at[i * step], memory_order_relaxed);
     return n;
+}
+
+uint64_t ae_board_sum(const struct ae_board *b, enum ae_counter c)
+{
+    return ae_board_sum_of(b, &b->stripe->count[c]);
 }
 
 void ae_hist_add(struct ae_hist *h, const int64_t bound_us[AE_BUCKETS],

@@ -136,6 +136,8 @@ void ae_board_close(struct ae_board *b);
 /* Now and then: says that whoever owns our stripe is alive. */
 void ae_board_tick(struct ae_board *b);
 uint64_t ae_board_sum(const struct ae_board *b, enum ae_counter c);
+/* The same of any number of a stripe, named by that of the first stripe. */
+uint64_t ae_board_sum_of(const struct ae_board *b, const _Atomic uint64_t *n);
 void ae_hist_add(struct ae_hist *h, const int64_t bound_us[AE_BUCKETS],
                  int64_t us, bool alone);
 /* Copies |ev| into ring |r|; lock-free; a reader sees it whole or not. */

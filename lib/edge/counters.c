@@ -217,6 +217,5 @@ void ae_count_jwt(ae_txn *t, const struct ae_token_result *r)
     unsigned kind = r->kind == AE_KIND_NONE ? AE_CALLER_UNKNOWN
                                             : (unsigned)r->kind;
 
-    atomic_fetch_add_explicit(&t->e->board.mine->jwt[kind][w], 1,
-                              memory_order_relaxed);
+    ae_add64(&t->e->board.mine->jwt[kind][w], 1, t->e->board.alone);
 }

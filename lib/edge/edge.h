@@ -613,6 +613,9 @@ int    ae_grpc_http(int code); /* HTTP status of a gRPC code */
 /* ---- forward.c ---------------------------------------------------------- */
 
 void ae_forward_set(ae_txn *t, ae_str name, ae_str value);
+/* Of a field that the core does not read, by its first letters: could it be
+ * forged, conditional or Argo CD's own (forward.c)? */
+bool ae_hdr_may_strip(ae_str name);
 /* Tags of a write by this request (may be none), computed once. */
 void ae_write_tags(ae_txn *t);
 

@@ -92,15 +92,13 @@ static bool may_matter(ae_str n)
 {
     switch (n.n ? n.p[0] | 0x20 : 0) {
     case 'a':
-        return n.n == 13 || (n.n > 6 && (n.p[1] | 0x20) == 'r');
+        return n.n == 13 || ae_hdr_may_strip(n);
     case 'c':
         return n.n == 6 || n.n == 12;
     case 'u':
         return n.n == 7;
-    case 'f': case 'g': case 'i': case 'r': case 'x':
-        return true;
     default:
-        return false;
+        return ae_hdr_may_strip(n);
     }
 }
 

@@ -50,9 +50,7 @@ static bool metadata(ae_str name)
     return false;
 }
 
-/* Of the fields that the core does not read, those that could be forged,
- * conditional or Argo CD's own (forward.c): by the first letters. */
-static bool may_be_stripped(ae_str name)
+bool ae_hdr_may_strip(ae_str name)
 {
     switch (name.n ? name.p[0] | 0x20 : 0) {
     case 'a':
@@ -66,7 +64,7 @@ static bool may_be_stripped(ae_str name)
 
 static int unread(ae_str name)
 {
-    return may_be_stripped(name) ? AE_HDR_ODD : -1;
+    return ae_hdr_may_strip(name) ? AE_HDR_ODD : -1;
 }
 
 /* Asked for every header of every request: the first letter settles most.

@@ -101,9 +101,12 @@ static void claim(ae_engine *e, struct name n, uint64_t owner,
     atomic_store(&l->granted, n.mark | granted);
 }
 
-void ae_lease_grant(ae_engine *e, const struct ae_identity *id, int64_t at)
+/* The token was accepted at |at|, or has ended. */
+static void tell(ae_engine *e, const struct ae_identity *id, int64_t at,
+                 bool ends)
 {
     struct name n = name_of(id->digest);
+    uint64_t us = (uint64_t)at & TIME_MASK;
     struct ae_lease *b;
     bool found = false;
 
@@ -112,31 +115,24 @@ void ae_lease_grant(ae_engine *e, const struct ae_identity *id, int64_t at)
     b = bucket(e, n.key);
     for (size_t i = 0; i < WAYS; i++)
         if (atomic_load(&b[i].key) == n.key) {
-            advance(&b[i].granted, n.mark, (uint64_t)at);
+            advance(ends ? &b[i].ended : &b[i].granted, n.mark,
+                    (uint64_t)at);
             found = true;
         }
     if (!found)
-        claim(e, n, owner_of(id->id_hash), (uint64_t)at & TIME_MASK, 0);
+        claim(e, n, owner_of(id->id_hash), ends ? 0 : us, ends ? us : 0);
 }
 
+void ae_lease_grant(ae_engine *e, const struct ae_identity *id, int64_t at)
+{
+    tell(e, id, at, false);
+}
+
+/* Remembered even if there was no lease: an answer may be on its way that
+ * accepts the token as of before. */
 void ae_lease_end(ae_engine *e, const struct ae_identity *id, int64_t now)
 {
-    struct name n = name_of(id->digest);
-    struct ae_lease *b;
-    bool found = false;
-
-    if (now <= 0 || !e->nleases)
-        return;
-    b = bucket(e, n.key);
-    for (size_t i = 0; i < WAYS; i++)
-        if (atomic_load(&b[i].key) == n.key) {
-            advance(&b[i].ended, n.mark, (uint64_t)now);
-            found = true;
-        }
-    /* Remembered all the same: an answer may be on its way that accepts the
-     * token as of before. */
-    if (!found)
-        claim(e, n, owner_of(id->id_hash), 0, (uint64_t)now & TIME_MASK);
+    tell(e, id, now, true);
 }
 
 void ae_lease_end_all(ae_engine *e, const struct ae_identity *id, int64_t now)

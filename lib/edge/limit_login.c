@@ -12,10 +12,8 @@ enum kind { BY_ADDRESS = 3, BY_USER, BY_UNREADABLE };
 
 static bool is_login(const ae_txn *t)
 {
-    const struct ae_login_conf *c = t->loc->login_limit;
-
     /* not what Dex and SSO do: there the provider has its own limits */
-    return c && (c->address.step_ns || c->user.step_ns) && t->tgt.op
+    return ae_loc_login_limits(t->loc) && t->tgt.op
         && t->tgt.op->cost == AE_COST_LOGIN && !t->tgt.op->outside
         && (t->tgt.kind == AE_TGT_GRPC || t->tgt.method == AE_M_POST);
 }

@@ -152,8 +152,7 @@ static struct ae_rate rate_of(const struct ae_limit_conf *l)
 
 void ae_count_limited(ae_txn *t, enum ae_who_class cls, enum ae_limited what)
 {
-    atomic_fetch_add_explicit(&t->e->board.mine->limited[cls][what], 1,
-                              memory_order_relaxed);
+    ae_add64(&t->e->board.mine->limited[cls][what], 1, t->e->board.alone);
 }
 
 /* ---- what is said of it -------------------------------------------------- */
@@ -440,7 +439,7 @@ static enum ae_step_ret take_all(ae_txn *t, bool address)
 
 static bool limited(const ae_txn *t)
 {
-    return t->loc->nlimits || t->loc->ncalls;
+    return ae_loc_limits(t->loc);
 }
 
 /* A token that ran out while its request waited: Argo CD may answer that. */

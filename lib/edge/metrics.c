@@ -164,17 +164,6 @@ static void counter_rest(struct out *o, const struct ae_board *board)
     }
 }
 
-static uint64_t decisions(const struct ae_board *b, size_t pair, unsigned res,
-                          unsigned caller)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < b->nstripe; i++)
-        n += atomic_load_explicit(&b->stripe[i].decision[pair][res][caller],
-                                  memory_order_relaxed);
-    return n;
-}
-
 static void decision_rows(struct out *o, const ae_engine *e)
 {
     family(o, "decisions", "counter", "Requests by operation, what became of"
@@ -182,7 +171,8 @@ static void decision_rows(struct out *o, const ae_engine *e)
     for (size_t p = 0; p < e->pairs.n; p++)
         for (unsigned r = 0; r < AE_RES__N; r++)
             for (unsigned c = 0; c < AE_CALLERS; c++) {
-                uint64_t n = decisions(&e->board, p, r, c);
+                uint64_t n = ae_board_sum_of(
+                    &e->board, &e->board.stripe->decision[p][r][c]);
 
                 if (n)
                     ae_buf_printf(o->b, "argo_edge_decisions_total{resource="
@@ -200,11 +190,8 @@ static void jwt_rows(struct out *o, const struct ae_board *b)
            "they say they are and why.");
     for (unsigned k = 0; k < AE_CALLERS; k++)
         for (unsigned w = 0; w < AE_JWT__N; w++) {
-            uint64_t n = 0;
+            uint64_t n = ae_board_sum_of(b, &b->stripe->jwt[k][w]);
 
-            for (size_t i = 0; i < b->nstripe; i++)
-                n += atomic_load_explicit(&b->stripe[i].jwt[k][w],
-                                          memory_order_relaxed);
             if (n)
                 ae_buf_printf(o->b, "argo_edge_jwt_rejected_total{token_kind="
                               "\"%s\",reason=\"%s\"} %llu\n",
@@ -259,11 +246,8 @@ static void limit_rows(struct out *o, const struct ae_board *b)
            " for.");
     for (unsigned c = 0; c < AE_WC__N; c++)
         for (unsigned r = 0; r < AE_LIMITED__N; r++) {
-            uint64_t n = 0;
+            uint64_t n = ae_board_sum_of(b, &b->stripe->limited[c][r]);
 
-            for (size_t i = 0; i < b->nstripe; i++)
-                n += atomic_load_explicit(&b->stripe[i].limited[c][r],
-                                          memory_order_relaxed);
             ae_buf_printf(o->b, "argo_edge_ratelimit_total{class=\"%s\","
                           "result=\"%s\"} %llu\n", ae_who_class_name(c),
                           said[r], (unsigned long long)n);

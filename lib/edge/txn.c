@@ -32,14 +32,13 @@ static const struct ae_step steps[NSTEPS] = {
 static uint32_t idle_steps(const ae_txn *t)
 {
     const ae_loc *l = t->loc;
-    const struct ae_login_conf *login = l->login_limit;
     uint32_t idle = 0;
 
     if (!ae_serves(t))
         idle |= 1u << PAGE;
-    if (!l->nlimits && !l->ncalls)
+    if (!ae_loc_limits(l))
         idle |= 1u << LIMIT_ADDRESS | 1u << LIMIT | 1u << LIMIT_CALLS;
-    if (!login || (!login->address.step_ns && !login->user.step_ns))
+    if (!ae_loc_login_limits(l))
         idle |= 1u << LIMIT_LOGIN;
     if (!t->snap->rules)
         idle |= 1u << RULES;
